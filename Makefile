@@ -1,0 +1,50 @@
+# Signalbox. `make help` lists what there is to make.
+
+LISTEN ?= 127.0.0.1:8080
+DATA ?= ./data
+FUZZTIME ?= 10s
+
+# Binaries run on any Linux of their architecture and hold no paths of the machine that built them.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath
+
+BUNDLE := web/static/dist/app.js
+BUNDLE_SOURCES := $(shell find web/browser/src -type f) web/browser/package.json
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run build test bench fuzz generate lint
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(BUNDLE) ## serve http://127.0.0.1:8080 with demo data kept in ./data (LISTEN=… DATA=… to change)
+	go run ./cmd/signalbox serve --demo --listen $(LISTEN) --data $(DATA)
+
+build: $(BUNDLE) ## build bin/signalbox and bin/refhost, static
+	$(GO_BUILD) -o bin/signalbox ./cmd/signalbox
+	$(GO_BUILD) -o bin/refhost ./e2e/refhost
+
+test: ## install what the tests need and run them all, the last line counts them
+	@go run ./scripts/test
+
+bench: ## run the Go benchmarks of both modules
+	go test -run '^$$' -bench . -benchmem work
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+generate: ## bring generated code up to date
+	go generate work
+
+lint: web/browser/node_modules/.package-lock.json ## gofmt, go vet, staticcheck, and the TypeScript compiler
+	scripts/lint.sh
+
+# The script that pages load, bundled from TypeScript and embedded into the server.
+$(BUNDLE): web/browser/node_modules/.package-lock.json $(BUNDLE_SOURCES)
+	npm --prefix web/browser run --silent build
+	@touch $@
+
+# npm writes this file last when it installs, so its age is the age of the installation.
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
+	@touch $@
