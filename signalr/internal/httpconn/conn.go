@@ -1,0 +1,479 @@
+package httpconn
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"signalbox/signalr/transport"
+)
+
+// App is what runs on a connection: a hub, or a raw connection handler. The methods are called by the transport.
+type App interface {
+	// Start is called once, before Receive, when the transport is bound. Only Ended may come before or meanwhile.
+	Start()
+	// Receive takes bytes from the client. It waits while too much is unread (F-004), until ctx ends. Calls may
+	// overlap; the bytes of one call are taken before those of a call that began after it returned. The task, if
+	// there is one, is to be run once by the caller, who must leave data alone until it has run; without one data is
+	// the caller's again.
+	Receive(ctx context.Context, data []byte) (Task, error)
+	// Ended is called once when nothing more will come from the client: by its wish, because the transport is gone
+	// (nil), or because it broke the rules (err). It does not wait.
+	Ended(err error)
+	// Tick is called about once a second while the connection lives. It does not wait.
+	Tick(now time.Time)
+}
+
+// Resumer is an App that outlives its WebSocket, if the client has negotiated stateful reconnect (F-127).
+type Resumer interface {
+	App
+	// Suspended says that the WebSocket is gone. What is sent from now on is dropped; the App keeps what it wants to
+	// send again.
+	Suspended()
+	// Resume is called when there is a new WebSocket. It calls attach once, which is false when the connection has
+	// ended meanwhile; what it sends right behind that goes out first.
+	Resume(attach func() bool) bool
+}
+
+// Snapshot is what is kept of the request that opened the transport.
+type Snapshot struct {
+	// User is the authenticated user's id, or empty.
+	User string
+	// Expires is when the authentication ends; zero means never.
+	Expires time.Time
+	// Value is whatever the endpoint's Capture wants to keep for its App.
+	Value any
+}
+
+var (
+	// ErrClosed is the error of a send on a connection that is over.
+	ErrClosed = errors.New("the connection is closed")
+	// ErrQueueFull is the error of a send that found no room in the connection's queue.
+	ErrQueueFull = errors.New("the connection's send queue is full")
+)
+
+type connState uint8
+
+const (
+	stateNew      connState = iota // claimed by a POST; no transport yet
+	stateActive                    // a transport request is running
+	stateInactive                  // between two polls, or two WebSockets
+	stateOver                      // disposed
+)
+
+// Conn is one connection, whatever transport carries it. Its methods may be called by any goroutine.
+type Conn struct {
+	mgr     *Manager
+	ep      *Endpoint
+	app     App
+	key     connKey
+	id      string
+	version int
+	// ctx ends when the connection is over.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// post is held by the one POST whose body is being read (F-031).
+	post chan struct{}
+
+	mu        sync.Mutex
+	state     connState
+	transport transport.Type
+	stateful  bool // the client has negotiated stateful reconnect
+	resumable bool // the client may come back with another socket
+	snap      Snapshot
+	started   time.Time // when the transport was bound
+	lastSeen  time.Time // when the state became new or inactive
+	early     []byte    // posted before the transport was bound
+	driver    driver
+	running   bool          // App.Start was called
+	inputOver bool          // App.Ended was called
+	bound     chan struct{} // closed when there is a driver; nil when nobody waits for that
+	deleted   bool          // by DELETE: unknown to new requests, though a waiting poll may still fetch the last word
+
+	// The queue of what waits to be sent.
+	frames   []Frame
+	queued   int           // bytes in frames
+	taken    int           // bytes that a driver has taken and not yet written
+	draining bool          // a driver is at work on the queue
+	finished bool          // the App is done; what is queued is still sent
+	finErr   error         // with which error it was done
+	room     chan struct{} // closed when there is room again; nil when nobody waits
+}
+
+// driver is the transport's side of a connection: it takes frames and writes them.
+type driver interface {
+	// wake is called without a lock when there is something to do and nobody drains: frames, or the end.
+	wake()
+	// abort cuts the transport at once. It does not wait.
+	abort()
+}
+
+// ID returns the public connection id.
+func (c *Conn) ID() string { return c.id }
+
+// Version returns the negotiated version: 0 when the client did not negotiate.
+func (c *Conn) Version() int { return c.version }
+
+// Context ends when the connection is over, before the App is told.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// Workers returns the workers of the connection's server.
+func (c *Conn) Workers() *Workers { return c.mgr.workers }
+
+// Transport returns the bound transport, or 0 before one is.
+func (c *Conn) Transport() transport.Type {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transport
+}
+
+// Send queues f and does not wait. It fails with [ErrQueueFull] when there is no room, and with [ErrClosed].
+func (c *Conn) Send(f Frame) error { return c.enqueue(f, false) }
+
+// SendLast queues f, past the bound if need be: it is the last word on this connection.
+func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, true) }
+
+func (c *Conn) enqueue(f Frame, force bool) error {
+	c.mu.Lock()
+	if c.finished || c.state == stateOver {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	if c.suspendedLocked() {
+		c.mu.Unlock()
+		return nil
+	}
+	if !force && !c.hasRoom(f) {
+		c.mu.Unlock()
+		return ErrQueueFull
+	}
+	wake := c.pushLocked(f)
+	c.mu.Unlock()
+	if wake != nil {
+		wake.wake()
+	}
+	return nil
+}
+
+// SendWait queues f, waiting for room until ctx or the connection ends.
+func (c *Conn) SendWait(ctx context.Context, f Frame) error {
+	for {
+		err := c.Send(f)
+		if err != ErrQueueFull {
+			return err
+		}
+		if err := c.waitRoom(ctx, f); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Conn) waitRoom(ctx context.Context, f Frame) error {
+	c.mu.Lock()
+	if c.finished || c.state == stateOver || c.suspendedLocked() || c.hasRoom(f) {
+		c.mu.Unlock()
+		return nil
+	}
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	room := c.room
+	c.mu.Unlock()
+	select {
+	case <-room:
+		return nil
+	case <-c.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// SendNow queues f and, when nothing else is being written, writes it in the caller's goroutine, for answers whose
+// caller has nothing better to do. It waits for room as SendWait does.
+func (c *Conn) SendNow(ctx context.Context, f Frame) error {
+	c.mu.Lock()
+	ws, ok := c.driver.(*wsDriver)
+	if !ok || c.draining || c.finished || c.state != stateActive || !c.hasRoom(f) {
+		c.mu.Unlock()
+		return c.SendWait(ctx, f)
+	}
+	c.draining = true
+	if len(c.frames) > 0 { // left over by a driver that is about to be replaced
+		c.pushLocked(f)
+		c.mu.Unlock()
+		ws.wake()
+		return nil
+	}
+	c.taken += f.size()
+	c.mu.Unlock()
+	ws.writeNow(f)
+	return nil
+}
+
+// hasRoom says whether f fits: the queue is bounded in bytes, but one message passes an empty queue however long.
+func (c *Conn) hasRoom(f Frame) bool {
+	used := c.queued + c.taken
+	return used == 0 || used+f.size() <= c.ep.opts.SendQueueLimit
+}
+
+// pushLocked appends f and returns the driver to wake, if any.
+func (c *Conn) pushLocked(f Frame) driver {
+	if c.frames == nil {
+		c.frames = c.mgr.frames.get()
+	}
+	c.frames = append(c.frames, f)
+	c.queued += f.size()
+	return c.wakeLocked()
+}
+
+// wakeLocked claims the work of draining for the driver, if there is one and nobody else has it.
+func (c *Conn) wakeLocked() driver {
+	if c.draining || c.driver == nil {
+		return nil
+	}
+	c.draining = true
+	return c.driver
+}
+
+// take hands the queue to the driver that drains it. With nothing there draining ends, and fin says whether the App
+// is done. The driver calls wrote for what it has written.
+func (c *Conn) take() (frames []Frame, fin bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	frames = c.takeLocked()
+	c.draining = len(frames) > 0
+	return frames, c.finished
+}
+
+func (c *Conn) takeLocked() []Frame {
+	frames := c.frames
+	c.taken += c.queued
+	c.frames, c.queued = nil, 0
+	return frames
+}
+
+// wrote says that frames, which d took before, are on their way, and makes room.
+func (c *Conn) wrote(d driver, frames []Frame) {
+	n := 0
+	for _, f := range frames {
+		n += f.size()
+	}
+	c.mgr.frames.put(frames)
+	c.mu.Lock()
+	if c.driver == d {
+		c.taken -= n
+		c.roomLocked()
+	}
+	c.mu.Unlock()
+}
+
+func (c *Conn) roomLocked() {
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// Finish says that the App is done, with an error if it failed: what is queued is sent, then the transport is closed
+// (F-050: 1000, or 1011 after an error).
+func (c *Conn) Finish(err error) {
+	c.mu.Lock()
+	if c.finished {
+		c.mu.Unlock()
+		return
+	}
+	c.finished, c.finErr = true, err
+	c.roomLocked()
+	wake := c.wakeLocked()
+	gone := c.state == stateInactive && (c.deleted || c.transport == transport.WebSockets)
+	c.mu.Unlock()
+	if wake != nil {
+		wake.wake()
+	}
+	if gone {
+		c.dispose(nil) // nobody will fetch the rest
+	}
+}
+
+// Clear drops what is queued, and with it the memory that it holds.
+func (c *Conn) Clear() {
+	c.mu.Lock()
+	c.frames, c.queued = nil, 0
+	c.roomLocked()
+	c.mu.Unlock()
+}
+
+// KeepsAlive says whether the transport wants pings of the application: a poll is answered in time anyhow (F-042).
+func (c *Conn) KeepsAlive() bool { return c.Transport() != transport.LongPolling }
+
+// Abort cuts the transport at once and ends the connection.
+func (c *Conn) Abort() { c.dispose(nil) }
+
+// attach starts the App and makes d the driver. It is false when the connection has ended meanwhile.
+func (c *Conn) attach(d driver) bool {
+	c.mu.Lock()
+	if c.state == stateOver {
+		c.mu.Unlock()
+		return false
+	}
+	c.running = true
+	c.mu.Unlock()
+	c.app.Start()
+	for {
+		c.mu.Lock()
+		if c.state == stateOver {
+			c.mu.Unlock()
+			return false
+		}
+		early := c.early
+		c.early = nil
+		if len(early) == 0 {
+			break
+		}
+		c.mu.Unlock()
+		c.deliver(early) // what was posted before comes first
+	}
+	c.driver = d
+	if c.bound != nil {
+		close(c.bound)
+	}
+	wake := driver(nil)
+	if len(c.frames) > 0 || c.finished {
+		wake = c.wakeLocked()
+	}
+	c.mu.Unlock()
+	if wake != nil {
+		wake.wake()
+	}
+	return true
+}
+
+// Stateful says whether the client has negotiated stateful reconnect.
+func (c *Conn) Stateful() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stateful
+}
+
+// AllowResume says whether the client may come back when its WebSocket is cut; else that is the end (F-113, F-128). The
+// App must be a [Resumer].
+func (c *Conn) AllowResume(allow bool) {
+	c.mu.Lock()
+	c.resumable = allow && c.stateful
+	c.mu.Unlock()
+}
+
+// suspendedLocked says whether the connection waits for its client to come back with a new WebSocket.
+func (c *Conn) suspendedLocked() bool {
+	return c.state == stateInactive && c.transport == transport.WebSockets
+}
+
+// lost says that the socket of d has ended without a close frame: the connection waits for a new one if it may, or is
+// over.
+func (c *Conn) lost(d *wsDriver) {
+	c.mu.Lock()
+	if c.driver != d {
+		c.mu.Unlock()
+		return // another has taken over
+	}
+	if !c.resumable || c.finished || c.inputOver || d.peerDone || c.state != stateActive {
+		c.mu.Unlock()
+		c.dispose(nil)
+		return
+	}
+	c.detachLocked()
+	c.state, c.lastSeen = stateInactive, time.Now()
+	c.mu.Unlock()
+	d.abort()
+	c.app.(Resumer).Suspended()
+}
+
+// detachLocked leaves the connection without driver and queue.
+func (c *Conn) detachLocked() {
+	c.driver, c.draining = nil, false
+	c.frames, c.queued, c.taken = nil, 0, 0
+	c.roomLocked()
+}
+
+// resume gives the connection a new socket, taking it away from one that is still there (F-133).
+func (c *Conn) resume(d *wsDriver) bool {
+	c.mu.Lock()
+	old := c.driver
+	if old != nil {
+		c.detachLocked()
+		c.state, c.lastSeen = stateInactive, time.Now()
+	}
+	c.mu.Unlock()
+	r := c.app.(Resumer)
+	if ws, ok := old.(*wsDriver); ok {
+		ws.replaced()
+		r.Suspended()
+	}
+	return r.Resume(func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.state != stateInactive || c.finished || c.driver != nil {
+			return false
+		}
+		c.state, c.driver = stateActive, d
+		return true
+	})
+}
+
+// endInput tells the App, once, that nothing more will come.
+func (c *Conn) endInput(err error) {
+	c.mu.Lock()
+	over := c.inputOver || !c.running
+	c.inputOver = true
+	c.mu.Unlock()
+	if !over {
+		c.app.Ended(err)
+	}
+}
+
+// dispose ends the connection: it leaves the table, its transport is cut, its queue dropped, and the App told.
+func (c *Conn) dispose(err error) {
+	c.mu.Lock()
+	if c.state == stateOver {
+		c.mu.Unlock()
+		return
+	}
+	c.state = stateOver
+	d := c.driver
+	c.frames, c.queued, c.early = nil, 0, nil
+	c.roomLocked()
+	c.mu.Unlock()
+	c.mgr.remove(c)
+	if d != nil {
+		d.abort()
+	}
+	c.cancel()
+	c.endInput(err)
+}
+
+// tick does what is due on the connection once a second.
+func (c *Conn) tick(now time.Time) {
+	c.mu.Lock()
+	state, app := c.state, c.app
+	idle := (state == stateNew || state == stateInactive) && now.Sub(c.lastSeen) > c.mgr.disconnectTimeout
+	expired := c.ep.opts.CloseOnAuthenticationExpiration && !c.snap.Expires.IsZero() && now.After(c.snap.Expires)
+	d := c.driver
+	c.mu.Unlock()
+	if idle {
+		c.dispose(nil)
+		return
+	}
+	if ws, ok := d.(*wsDriver); ok && ws.stuck(now, c.ep.opts.TransportSendTimeout) {
+		c.dispose(nil)
+		return
+	}
+	if expired {
+		c.endInput(nil)
+		return
+	}
+	if app != nil && state != stateNew {
+		app.Tick(now)
+	}
+}

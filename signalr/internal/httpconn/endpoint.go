@@ -1,0 +1,231 @@
+package httpconn
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"signalbox/signalr/internal/websocket"
+	"signalbox/signalr/transport"
+)
+
+// EndpointOptions are the settings of an endpoint, all set; the defaults are the caller's business (F-004).
+type EndpointOptions struct {
+	Transports                      transport.Type
+	ApplicationMaxBufferSize        int
+	SendQueueLimit                  int
+	CloseTimeout                    time.Duration
+	PollTimeout                     time.Duration
+	TransportSendTimeout            time.Duration // below zero: none
+	MinimumProtocolVersion          int
+	CloseOnAuthenticationExpiration bool
+	AllowStatefulReconnects         bool
+	// SubProtocol chooses the WebSocket sub-protocol; nil chooses none.
+	SubProtocol func(offered []string) string
+	// CheckOrigin says whether a WebSocket may be opened by a page of that origin.
+	CheckOrigin func(r *http.Request) bool
+}
+
+// Endpoint is one path that connections are made at.
+type Endpoint struct {
+	mgr  *Manager
+	opts EndpointOptions
+	hash uint32
+	// newApp makes the App of a connection. It is called with the connection's lock held.
+	newApp func(c *Conn, snap Snapshot) App
+	// capture keeps what the App needs of the request that opens the transport.
+	capture func(r *http.Request) Snapshot
+	// user returns who sends a request, or empty.
+	user func(r *http.Request) string
+}
+
+// NewEndpoint returns an endpoint of m. path tells endpoints apart; the others are as in [Endpoint].
+func (m *Manager) NewEndpoint(path string, o EndpointOptions, newApp func(*Conn, Snapshot) App, capture func(*http.Request) Snapshot, user func(*http.Request) string) *Endpoint {
+	return &Endpoint{mgr: m, opts: o, hash: hashEndpoint(path), newApp: newApp, capture: capture, user: user}
+}
+
+// answer sends a plain answer: text/plain, with a length, as the reference does where it has nothing else to say.
+func answer(w http.ResponseWriter, status int, body string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain")
+	if status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	w.WriteHeader(status)
+	if body != "" {
+		_, _ = io.WriteString(w, body) // a client that has gone reads nothing
+	}
+}
+
+// ServeHTTP answers everything on the endpoint's path but negotiation (F-001, F-003).
+func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodGet:
+		ep.serveGet(w, r)
+	case http.MethodPost, http.MethodDelete:
+		c, status, text := ep.find(r)
+		switch {
+		case c == nil:
+			answer(w, status, text)
+		case r.Method == http.MethodPost:
+			ep.servePost(w, r, c)
+		default:
+			ep.serveDelete(w, c)
+		}
+	default:
+		answer(w, http.StatusMethodNotAllowed, "")
+	}
+}
+
+func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
+	kind := transport.LongPolling
+	switch {
+	case acceptsEventStream(r):
+		kind = transport.ServerSentEvents
+	case websocket.IsUpgrade(r):
+		kind = transport.WebSockets
+	}
+	if kind == transport.LongPolling {
+		h := w.Header() // F-033
+		h.Set("Cache-Control", "no-cache, no-store")
+		h.Set("Pragma", "no-cache")
+		h.Set("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
+	}
+	var c *Conn
+	status, text := 0, ""
+	if kind == transport.WebSockets && !ep.opts.CheckOrigin(r) {
+		answer(w, http.StatusForbidden, "")
+		return
+	}
+	if kind == transport.WebSockets && queryValue(r.URL.Query(), "id") == "" {
+		k := newConnKey()
+		if c = ep.mgr.add(ep, k, k.connectionID(), 0); c == nil {
+			answer(w, http.StatusServiceUnavailable, "")
+			return
+		}
+	} else if c, status, text = ep.find(r); c == nil {
+		if kind == transport.WebSockets && status == http.StatusNotFound {
+			// The reference sends this one without a type (F-025); a nil entry keeps net/http from guessing.
+			w.Header()["Content-Type"] = nil
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
+			return
+		}
+		answer(w, status, text)
+		return
+	}
+	if ep.opts.Transports&kind == 0 {
+		answer(w, http.StatusNotFound, kind.String()+" transport not supported by this end point type")
+		return
+	}
+	first, status, text := c.bind(kind, r)
+	switch {
+	case status != 0:
+		answer(w, status, text)
+	case kind == transport.WebSockets:
+		ep.serveWebSocket(w, r, c, first)
+	case kind == transport.ServerSentEvents:
+		ep.serveSSE(w, r, c)
+	default:
+		ep.servePoll(w, r, c, first)
+	}
+}
+
+// acceptsEventStream says whether the Accept header lists text/event-stream without parameters (F-003).
+func acceptsEventStream(r *http.Request) bool {
+	for _, v := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), "text/event-stream") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// find returns the connection that the id of the request names (F-025), claiming it if it is a negotiated one that
+// nobody has used; else the answer. A token opens connections of the endpoint that negotiated it, for the user who
+// negotiated it, alone.
+func (ep *Endpoint) find(r *http.Request) (c *Conn, status int, text string) {
+	id := queryValue(r.URL.Query(), "id")
+	if id == "" {
+		return nil, http.StatusBadRequest, "Connection ID required"
+	}
+	const unknown = "No Connection with that ID"
+	tok, err := ep.mgr.tokens.decode(id)
+	if err != nil || tok.endpoint != ep.hash {
+		return nil, http.StatusNotFound, unknown
+	}
+	if c = ep.mgr.lookup(tok.key); c == nil {
+		if time.Since(tok.issued) > ep.mgr.disconnectTimeout {
+			return nil, http.StatusNotFound, unknown
+		}
+		public := id
+		if tok.version >= 1 {
+			public = tok.key.connectionID()
+		}
+		if c = ep.mgr.add(ep, tok.key, public, tok.version); c == nil {
+			return nil, http.StatusNotFound, unknown
+		}
+		if tok.stateful && ep.opts.AllowStatefulReconnects {
+			c.mu.Lock()
+			c.stateful = true
+			c.mu.Unlock()
+		}
+	}
+	user := ep.user(r)
+	c.mu.Lock()
+	gone := c.deleted || c.state == stateOver
+	other := tok.user != 0 && hashUser(user) != tok.user || c.transport != 0 && user != c.snap.User
+	c.mu.Unlock()
+	switch {
+	case gone:
+		return nil, http.StatusNotFound, unknown
+	case other:
+		return nil, http.StatusForbidden, ""
+	}
+	return c, 0, ""
+}
+
+// bind makes kind the connection's transport, or says why it cannot be (F-026 to F-028). first is set when it was not
+// bound before.
+func (c *Conn) bind(kind transport.Type, r *http.Request) (first bool, status int, text string) {
+	snap := c.ep.capture(r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.transport != 0 && c.transport != kind:
+		return false, http.StatusBadRequest, "Cannot change transports mid-connection"
+	case c.state == stateOver:
+		return false, http.StatusNotFound, ""
+	case c.transport == 0:
+		c.transport, c.state = kind, stateActive
+		c.snap, c.started = snap, time.Now()
+		c.app = c.ep.newApp(c, snap)
+		return true, 0, ""
+	case kind == transport.WebSockets && c.resumable && !c.finished && !c.inputOver:
+		return false, 0, "" // F-133
+	case kind != transport.LongPolling:
+		return false, http.StatusConflict, ""
+	case c.driver == nil: // the first poll is still being answered
+		return false, http.StatusConflict, ""
+	}
+	c.snap.Expires = snap.Expires // F-126: of the latest GET
+	return false, 0, ""
+}
+
+// queryValue returns the first value of a key, whatever its case (F-016).
+func queryValue(q url.Values, key string) string {
+	if v, ok := q[key]; ok {
+		return v[0]
+	}
+	for k, v := range q {
+		if strings.EqualFold(k, key) {
+			return v[0]
+		}
+	}
+	return ""
+}

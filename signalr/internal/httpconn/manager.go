@@ -1,0 +1,250 @@
+// Package httpconn is the connection layer below hubs: negotiation, the table of connections, and the three
+// transports that carry bytes for an [App] (F-001 to F-053). It knows nothing of hubs and their messages.
+package httpconn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Manager owns the connections of a server and everything that works for them. Its zero value is not ready.
+type Manager struct {
+	tokens            *tokens
+	workers           *Workers
+	buffers           bufferPool
+	frames            framePool
+	log               *slog.Logger
+	disconnectTimeout time.Duration
+	tickers           sync.WaitGroup
+
+	mu       sync.Mutex
+	conns    map[connKey]*Conn
+	spent    map[connKey]time.Time // tokens whose connection is over, until they expire
+	ticking  bool
+	draining bool
+	empty    chan struct{} // closed when the last connection leaves while draining
+	stop     chan struct{} // closed when the ticks are to end
+}
+
+// ManagerOptions are the settings of a [Manager].
+type ManagerOptions struct {
+	TokenKeys []TokenKey
+	// DisconnectTimeout is how long a connection without a transport is kept (F-005). Default 15 s.
+	DisconnectTimeout time.Duration
+	// Logger is required.
+	Logger *slog.Logger
+}
+
+// NewManager returns a Manager without connections. No goroutine runs until there is one.
+func NewManager(o ManagerOptions) (*Manager, error) {
+	t, err := newTokens(o.TokenKeys)
+	if err != nil {
+		return nil, err
+	}
+	if o.DisconnectTimeout == 0 {
+		o.DisconnectTimeout = 15 * time.Second
+	}
+	return &Manager{
+		tokens:            t,
+		workers:           newWorkers(),
+		log:               o.Logger,
+		disconnectTimeout: o.DisconnectTimeout,
+		conns:             make(map[connKey]*Conn),
+		spent:             make(map[connKey]time.Time),
+		stop:              make(chan struct{}),
+	}, nil
+}
+
+// Workers returns the workers that run what arrives on connections.
+func (m *Manager) Workers() *Workers { return m.workers }
+
+// Count returns the number of connections.
+func (m *Manager) Count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.conns)
+}
+
+func (m *Manager) lookup(k connKey) *Conn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conns[k]
+}
+
+// add makes the connection of a key, or returns the one that is there. It is nil when the key is spent, or when the
+// server is draining.
+func (m *Manager) add(ep *Endpoint, k connKey, id string, version int) *Conn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.conns[k]; c != nil {
+		return c
+	}
+	if _, spent := m.spent[k]; spent || m.draining {
+		return nil
+	}
+	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: version, lastSeen: time.Now(), post: make(chan struct{}, 1)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	m.conns[k] = c
+	if !m.ticking {
+		m.ticking = true
+		m.tickers.Go(m.tickLoop)
+	}
+	return c
+}
+
+func (m *Manager) remove(c *Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conns[c.key] != c {
+		return
+	}
+	delete(m.conns, c.key)
+	m.spent[c.key] = time.Now().Add(m.disconnectTimeout)
+	if len(m.conns) == 0 && m.empty != nil {
+		close(m.empty)
+		m.empty = nil
+	}
+}
+
+// tickInterval is how often the connections are looked after (F-005, F-116).
+const tickInterval = time.Second
+
+// tickLoop runs while there are connections or spent tokens.
+func (m *Manager) tickLoop() {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	var conns []*Conn
+	for {
+		var now time.Time
+		select {
+		case now = <-ticker.C:
+		case <-m.stop:
+			return
+		}
+		conns = conns[:0]
+		m.mu.Lock()
+		for k, until := range m.spent {
+			if now.After(until) {
+				delete(m.spent, k)
+			}
+		}
+		for _, c := range m.conns {
+			conns = append(conns, c)
+		}
+		if len(conns) == 0 && len(m.spent) == 0 {
+			m.ticking = false
+			m.mu.Unlock()
+			return
+		}
+		m.mu.Unlock()
+		for _, c := range conns {
+			c.tick(now)
+		}
+		clear(conns)
+	}
+}
+
+// Shutdown ends every connection: Apps are told that the input is over and may say a last word. When ctx ends the
+// connections that are left are cut. It returns when nothing runs any more, with ctx's error if it had to cut.
+func (m *Manager) Shutdown(ctx context.Context) error {
+	m.mu.Lock()
+	if m.draining {
+		m.mu.Unlock()
+		return nil
+	}
+	m.draining = true
+	var empty chan struct{}
+	conns := make([]*Conn, 0, len(m.conns))
+	for _, c := range m.conns {
+		conns = append(conns, c)
+	}
+	if len(conns) > 0 {
+		if m.empty == nil {
+			m.empty = make(chan struct{})
+		}
+		empty = m.empty
+	}
+	m.mu.Unlock()
+	for _, c := range conns {
+		c.shutdown()
+	}
+	var err error
+	if empty != nil {
+		select {
+		case <-empty:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+			for _, c := range conns {
+				c.dispose(nil)
+			}
+		}
+	}
+	close(m.stop)
+	m.tickers.Wait()
+	m.workers.close()
+	done := make(chan struct{})
+	go func() {
+		m.workers.wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		// A handler does not heed its context. Nothing can be done about it but to say so.
+		err = fmt.Errorf("handlers are still running: %w", context.Cause(ctx))
+	}
+	return err
+}
+
+// shutdown lets the App say goodbye; without one there is nobody to do so. A client that is between two polls is not
+// waited for.
+func (c *Conn) shutdown() {
+	c.mu.Lock()
+	c.deleted = true
+	over := !c.running || c.finished && c.state == stateInactive
+	c.mu.Unlock()
+	if over {
+		c.dispose(nil)
+		return
+	}
+	c.endInput(nil)
+}
+
+// bufferPool holds the buffers that bytes are read into while they are being looked at.
+type bufferPool struct{ pool sync.Pool }
+
+const bufferSize = 8 << 10
+
+func (p *bufferPool) get() *[bufferSize]byte {
+	if b, ok := p.pool.Get().(*[bufferSize]byte); ok {
+		return b
+	}
+	return new([bufferSize]byte)
+}
+
+func (p *bufferPool) put(b *[bufferSize]byte) { p.pool.Put(b) }
+
+// framePool holds the slices that queues are made of.
+type framePool struct{ pool sync.Pool }
+
+func (p *framePool) get() []Frame {
+	if s, ok := p.pool.Get().(*[]Frame); ok {
+		return (*s)[:0]
+	}
+	return make([]Frame, 0, 8)
+}
+
+// maxPooledFrames keeps the slices of once very long queues out of the pool.
+const maxPooledFrames = 256
+
+func (p *framePool) put(s []Frame) {
+	if cap(s) == 0 || cap(s) > maxPooledFrames {
+		return
+	}
+	clear(s)
+	s = s[:0]
+	p.pool.Put(&s)
+}

@@ -1,0 +1,104 @@
+package httpconn
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"signalbox/signalr/transport"
+)
+
+// servePost takes bytes from the client of an event stream or of long polling (F-029 to F-032). POSTs of one
+// connection are taken one after the other.
+func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
+	if c.Transport() == transport.WebSockets {
+		answer(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
+		return
+	}
+	select {
+	case c.post <- struct{}{}:
+		defer func() { <-c.post }()
+	case <-c.ctx.Done():
+		answer(w, http.StatusNotFound, "")
+		return
+	case <-r.Context().Done():
+		return
+	}
+	buf := c.mgr.buffers.get()
+	defer func() {
+		if buf != nil {
+			c.mgr.buffers.put(buf)
+		}
+	}()
+	for {
+		n, err := r.Body.Read(buf[:])
+		if n > 0 {
+			task, receiveErr := c.receive(r, buf[:n])
+			if receiveErr != nil {
+				answer(w, http.StatusNotFound, "")
+				return
+			}
+			if task != nil {
+				// The task looks at the buffer until it has run.
+				c.mgr.workers.Do(&postTask{c: c, task: task, buf: buf})
+				buf = c.mgr.buffers.get()
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			answer(w, http.StatusBadRequest, "")
+			return
+		}
+	}
+	answer(w, http.StatusOK, "")
+}
+
+type postTask struct {
+	c    *Conn
+	task Task
+	buf  *[bufferSize]byte
+}
+
+func (t *postTask) Run() {
+	t.task.Run()
+	t.c.mgr.buffers.put(t.buf)
+}
+
+// receive gives p to the App, or keeps it until there is one: a POST may come before the first GET (F-031).
+func (c *Conn) receive(r *http.Request, p []byte) (Task, error) {
+	for {
+		c.mu.Lock()
+		if c.state == stateOver {
+			c.mu.Unlock()
+			return nil, ErrClosed
+		}
+		if c.inputOver { // nobody listens any more, which is no fault of the client
+			c.mu.Unlock()
+			return nil, nil
+		}
+		if c.driver != nil {
+			c.mu.Unlock()
+			return c.app.Receive(r.Context(), p)
+		}
+		limit := c.ep.opts.ApplicationMaxBufferSize
+		if len(c.early) == 0 || len(c.early)+len(p) <= limit || limit == 0 {
+			c.early = append(c.early, p...)
+			c.mu.Unlock()
+			return nil, nil
+		}
+		// Full, and no transport: wait for one as long as the connection may.
+		if c.bound == nil {
+			c.bound = make(chan struct{})
+		}
+		bound := c.bound
+		c.mu.Unlock()
+		select {
+		case <-bound:
+		case <-c.ctx.Done():
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+}

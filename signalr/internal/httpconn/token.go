@@ -1,0 +1,158 @@
+package httpconn
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+)
+
+// A connection token is a signed statement of this server that somebody has negotiated: nothing is stored until a
+// transport attaches or a first POST claims it, so that negotiating costs no memory. As bytes, before base64url:
+//
+//	0      format, 1
+//	1      number of the key
+//	2      flags: the version of the negotiation, stateful reconnect
+//	3-8    time of issue, milliseconds since 1970
+//	9-12   hash of the endpoint
+//	13-20  hash of the user, 0 for nobody
+//	21-36  16 random bytes: the secret that names the connection
+//	37-52  HMAC-SHA256 of all before, cut to 16 bytes
+const (
+	tokenFormat = 1
+	tokenSize   = 53
+	tokenBody   = 37
+
+	flagVersion1 = 1
+	flagStateful = 2
+)
+
+// TokenKey signs connection tokens. Servers that share their keys accept each other's tokens.
+type TokenKey struct {
+	// ID tells keys apart while they are being exchanged.
+	ID byte
+	// Secret has at least 32 random bytes.
+	Secret []byte
+}
+
+type connKey [16]byte
+
+type token struct {
+	key      connKey
+	version  int
+	stateful bool
+	issued   time.Time
+	endpoint uint32
+	user     uint64
+}
+
+type tokens struct {
+	sign TokenKey
+	keys map[byte][]byte
+}
+
+// newTokens takes the keys to accept; the first one signs. Without keys it makes one.
+func newTokens(keys []TokenKey) (*tokens, error) {
+	if len(keys) == 0 {
+		secret := make([]byte, 32)
+		_, _ = rand.Read(secret) // never fails
+		keys = []TokenKey{{ID: 0, Secret: secret}}
+	}
+	t := &tokens{sign: keys[0], keys: make(map[byte][]byte, len(keys))}
+	for _, k := range keys {
+		if len(k.Secret) < 32 {
+			return nil, fmt.Errorf("token key %d: the secret has %d bytes, at least 32 are needed", k.ID, len(k.Secret))
+		}
+		if _, twice := t.keys[k.ID]; twice {
+			return nil, fmt.Errorf("token key %d is given twice", k.ID)
+		}
+		t.keys[k.ID] = k.Secret
+	}
+	return t, nil
+}
+
+func newConnKey() connKey {
+	var k connKey
+	_, _ = rand.Read(k[:]) // never fails
+	return k
+}
+
+// connectionID derives the public id from the secret one way: 22 characters, as .NET's (F-006).
+func (k connKey) connectionID() string {
+	sum := sha256.Sum256(append([]byte("connection id "), k[:]...))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+func (t *tokens) encode(tok token) string {
+	var b [tokenSize]byte
+	b[0], b[1] = tokenFormat, t.sign.ID
+	if tok.version >= 1 {
+		b[2] |= flagVersion1
+	}
+	if tok.stateful {
+		b[2] |= flagStateful
+	}
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(tok.issued.UnixMilli()))
+	copy(b[3:9], ms[2:])
+	binary.BigEndian.PutUint32(b[9:], tok.endpoint)
+	binary.BigEndian.PutUint64(b[13:], tok.user)
+	copy(b[21:], tok.key[:])
+	copy(b[tokenBody:], mac(t.sign.Secret, b[:tokenBody]))
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+var errBadToken = errors.New("not a connection token of this server")
+
+func (t *tokens) decode(s string) (token, error) {
+	var b [tokenSize + 2]byte
+	if base64.RawURLEncoding.DecodedLen(len(s)) != tokenSize {
+		return token{}, errBadToken
+	}
+	if n, err := base64.RawURLEncoding.Decode(b[:], []byte(s)); err != nil || n != tokenSize || b[0] != tokenFormat {
+		return token{}, errBadToken
+	}
+	secret, ok := t.keys[b[1]]
+	if !ok || !hmac.Equal(mac(secret, b[:tokenBody]), b[tokenBody:tokenSize]) {
+		return token{}, errBadToken
+	}
+	var ms [8]byte
+	copy(ms[2:], b[3:9])
+	tok := token{
+		stateful: b[2]&flagStateful != 0,
+		issued:   time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))),
+		endpoint: binary.BigEndian.Uint32(b[9:]),
+		user:     binary.BigEndian.Uint64(b[13:]),
+		key:      connKey(b[21:tokenBody]),
+	}
+	if b[2]&flagVersion1 != 0 {
+		tok.version = 1
+	}
+	return tok, nil
+}
+
+func mac(secret, body []byte) []byte {
+	h := hmac.New(sha256.New, secret)
+	h.Write(body)
+	return h.Sum(nil)[:tokenSize-tokenBody]
+}
+
+func hashEndpoint(path string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(path))
+	return h.Sum32()
+}
+
+// hashUser tells users apart; the MAC protects it. It is 0 for nobody alone.
+func hashUser(user string) uint64 {
+	if user == "" {
+		return 0
+	}
+	sum := sha256.Sum256([]byte(user))
+	return max(binary.BigEndian.Uint64(sum[:]), 1)
+}

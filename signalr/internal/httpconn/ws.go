@@ -1,0 +1,355 @@
+package httpconn
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"signalbox/signalr/internal/websocket"
+)
+
+// wsDriver carries a connection over a WebSocket. Two goroutines touch it: the reader, which waits for the socket and
+// hands what comes to a worker before it waits again, and whoever drains the queue, one at a time.
+type wsDriver struct {
+	c  *Conn
+	nc net.Conn
+	// resume tells the reader that the worker is done with the frames; false ends it.
+	resume chan bool
+	// writeStart is when the write that runs began, in nanoseconds since 1970; 0 when none does.
+	writeStart atomic.Int64
+
+	// Only the reader's side touches these.
+	reader  websocket.Reader
+	payload []byte // where Data collects
+	ended   bool
+	bye     int // the code to say goodbye with once ended
+
+	// Guarded by c.mu.
+	pong      []byte // the answer to the latest ping, to be sent
+	closeCode int    // to be sent; 0 if none
+	closeSent bool
+	peerDone  bool // the client has sent its close frame, or broken the rules: nothing of it matters any more
+}
+
+// serveWebSocket makes a WebSocket of the request. first says that it has bound the transport; else it resumes it.
+func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Conn, first bool) {
+	var sub string
+	if ep.opts.SubProtocol != nil {
+		sub = ep.opts.SubProtocol(websocket.Subprotocols(r))
+	}
+	nc, early, err := websocket.Upgrade(w, r, sub)
+	if err != nil {
+		ep.mgr.log.Debug("WebSocket upgrade failed", "connection", c.id, "error", err)
+		if first {
+			c.dispose(nil)
+		}
+		return
+	}
+	d := &wsDriver{c: c, nc: nc, resume: make(chan bool, 1)}
+	attached := false
+	if first {
+		attached = c.attach(d)
+	} else {
+		attached = c.resume(d)
+	}
+	if !attached {
+		_ = nc.Close()
+		return
+	}
+	// The HTTP handler returns, so that its buffers and stack become garbage; the reader ends with the socket, which
+	// dispose closes.
+	go d.read(early)
+}
+
+// deliver gives the App bytes that it may keep, on the caller's goroutine.
+func (c *Conn) deliver(p []byte) {
+	if t, err := c.app.Receive(c.ctx, p); err == nil && t != nil {
+		c.mgr.workers.Do(t)
+	}
+}
+
+func (d *wsDriver) read(early []byte) {
+	if len(early) > 0 && !d.handOver(&wsRead{d: d, early: early}) {
+		return
+	}
+	src := newSource(d.nc, &d.c.mgr.buffers)
+	for {
+		buf, n, err := src.wait()
+		if err != nil {
+			d.readEnded(err)
+			return
+		}
+		if !d.handOver(&wsRead{d: d, buf: buf, n: n}) {
+			return
+		}
+	}
+}
+
+// handOver gives what was read to a worker and waits until the App has taken it. It is false when the socket is done.
+func (d *wsDriver) handOver(r *wsRead) bool {
+	d.c.mgr.workers.Do(r)
+	return <-d.resume
+}
+
+// readEnded is called by the reader when the socket gives nothing more.
+func (d *wsDriver) readEnded(err error) {
+	d.c.mgr.log.Debug("WebSocket ended", "connection", d.c.id, "error", err)
+	d.c.lost(d)
+}
+
+// wsRead is one read of the socket on its way through a worker.
+type wsRead struct {
+	d     *wsDriver
+	buf   *[bufferSize]byte
+	n     int
+	early []byte
+}
+
+// Run unmasks the frames, gives the App their payloads in one piece, lets the reader go on, and then runs what the
+// App wants run, which may look at the payloads until it ends.
+func (r *wsRead) Run() {
+	d := r.d
+	p := r.early
+	if r.buf != nil {
+		p = r.buf[:r.n]
+		defer d.c.mgr.buffers.put(r.buf)
+	}
+	d.payload = p[:0] // payloads move down over the headers: they are never longer than what held them
+	err := d.reader.Feed(p, d)
+	payload := d.payload
+	d.payload = nil
+	var task Task
+	if len(payload) > 0 && d.current() {
+		var receiveErr error
+		if task, receiveErr = d.c.app.Receive(d.c.ctx, payload); receiveErr != nil {
+			task = nil
+		}
+	}
+	if err != nil {
+		d.ended, d.bye = true, websocket.ProtocolError
+		if v, ok := errors.AsType[*websocket.ProtocolViolation](err); ok {
+			d.bye = v.Code
+		}
+	}
+	if d.ended && d.goodbye(d.bye) {
+		d.c.endInput(err)
+	}
+	d.resume <- !d.ended
+	if task != nil {
+		task.Run()
+	}
+}
+
+// current says whether what the socket brings is still wanted.
+func (d *wsDriver) current() bool {
+	d.c.mu.Lock()
+	defer d.c.mu.Unlock()
+	return d.c.driver == d && !d.c.inputOver
+}
+
+// Data collects a payload. It implements [websocket.Handler].
+func (d *wsDriver) Data(p []byte) { d.payload = append(d.payload, p...) }
+
+// Ping asks for a pong. Of several pings only the latest is answered (RFC 6455, section 5.5.3), so that a flood of
+// them costs nothing.
+func (d *wsDriver) Ping(p []byte) {
+	d.c.mu.Lock()
+	d.pong = append(make([]byte, 0, len(p)), p...)
+	wake := d.c.wakeLocked()
+	d.c.mu.Unlock()
+	if wake != nil {
+		wake.wake()
+	}
+}
+
+// Closed notes that the client wants to end: the answer is always 1000 (F-050).
+func (d *wsDriver) Closed(int, string) { d.ended, d.bye = true, websocket.NormalClosure }
+
+// goodbye drops the queue, has a close frame sent, unless there was one, and then the socket closed. It is false when
+// another socket has taken over.
+func (d *wsDriver) goodbye(code int) bool {
+	c := d.c
+	c.mu.Lock()
+	if c.driver != d {
+		c.mu.Unlock()
+		return false
+	}
+	d.peerDone = true
+	d.closeCode = code
+	answered := d.closeSent
+	c.frames, c.queued = nil, 0
+	c.roomLocked()
+	wake := c.wakeLocked()
+	c.mu.Unlock()
+	switch {
+	case answered:
+		c.dispose(nil) // this was the answer to our close frame
+	case wake != nil:
+		wake.wake()
+	}
+	return true
+}
+
+// wake has a worker drain the queue.
+func (d *wsDriver) wake() { d.c.mgr.workers.Do((*wsFlush)(d)) }
+
+// replaced tells the client of a socket that another has taken its place, and closes it. A write that runs keeps the
+// close frame from going out, which is as good.
+func (d *wsDriver) replaced() {
+	if d.writeStart.Load() == 0 {
+		if err := d.nc.SetWriteDeadline(time.Now().Add(replaceTimeout)); err == nil {
+			_, _ = d.nc.Write(websocket.AppendClose(nil, websocket.NormalClosure, "")) // it is closed anyhow
+		}
+	}
+	d.abort()
+}
+
+const replaceTimeout = 100 * time.Millisecond
+
+// abort closes the socket, which ends the reader and any write.
+func (d *wsDriver) abort() { _ = d.nc.Close() }
+
+// stuck says whether a write has been running for longer than limit (F-052). A limit below zero is none.
+func (d *wsDriver) stuck(now time.Time, limit time.Duration) bool {
+	start := d.writeStart.Load()
+	return start != 0 && limit >= 0 && now.UnixNano()-start > int64(limit)
+}
+
+// writeNow writes one frame in the caller's goroutine, which has claimed the draining.
+func (d *wsDriver) writeNow(f Frame) {
+	err := d.write(f.b)
+	c := d.c
+	c.mu.Lock()
+	if c.driver != d { // replaced meanwhile
+		c.mu.Unlock()
+		return
+	}
+	c.taken -= f.size()
+	c.roomLocked()
+	more := len(c.frames) > 0 || c.finished || d.pong != nil || d.closeCode != 0
+	if !more {
+		c.draining = false
+	}
+	c.mu.Unlock()
+	switch {
+	case err != nil:
+		d.writeFailed(err)
+	case more:
+		d.wake()
+	}
+}
+
+// writeChunk is the most that one write takes: the send time-out is for a write, not for the whole queue (F-052).
+const writeChunk = 64 << 10
+
+func (d *wsDriver) write(p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), writeChunk)
+		d.writeStart.Store(time.Now().UnixNano())
+		_, err := d.nc.Write(p[:n])
+		d.writeStart.Store(0)
+		if err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+func (d *wsDriver) writeFailed(err error) {
+	d.c.mgr.log.Debug("WebSocket write failed", "connection", d.c.id, "error", err)
+	d.c.lost(d)
+}
+
+// wsFlush is a wsDriver whose queue a worker drains: all that is there in one write, until nothing is left.
+type wsFlush wsDriver
+
+// Run implements [Task].
+func (f *wsFlush) Run() {
+	d := (*wsDriver)(f)
+	for {
+		control, frames, last := d.next()
+		if len(control) == 0 && len(frames) == 0 {
+			return
+		}
+		if err := d.writeAll(control, frames); err != nil {
+			d.writeFailed(err)
+			return
+		}
+		d.c.wrote(d, frames)
+		if last {
+			d.closeWritten()
+			return
+		}
+	}
+}
+
+// next takes what is to be written now: control frames, then the queue. With neither the draining ends. last says
+// that a close frame is the end of it; the draining then never ends, so that nothing is written behind it.
+func (d *wsDriver) next() (control []byte, frames []Frame, last bool) {
+	c := d.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.driver != d || d.closeSent {
+		return nil, nil, false
+	}
+	if d.peerDone || c.finished && len(c.frames) == 0 {
+		if d.closeCode == 0 {
+			d.closeCode = websocket.NormalClosure
+			if c.finErr != nil {
+				d.closeCode = websocket.InternalError
+			}
+		}
+		d.closeSent = true
+		return websocket.AppendClose(nil, d.closeCode, ""), nil, true
+	}
+	if d.pong != nil {
+		control = websocket.AppendFrame(nil, websocket.Pong, d.pong)
+		d.pong = nil
+	}
+	frames = c.takeLocked()
+	c.draining = len(control) > 0 || len(frames) > 0
+	return control, frames, false
+}
+
+// closeWritten waits for the client's close frame, no longer than the close time-out, or ends at once if it was there.
+func (d *wsDriver) closeWritten() {
+	c := d.c
+	c.mu.Lock()
+	done := d.peerDone
+	c.mu.Unlock()
+	if !done {
+		if err := d.nc.SetReadDeadline(time.Now().Add(c.ep.opts.CloseTimeout)); err == nil {
+			return
+		}
+	}
+	c.dispose(nil)
+}
+
+// writeAll writes control and the frames, gathered into as few writes as their sizes allow.
+func (d *wsDriver) writeAll(control []byte, frames []Frame) error {
+	if len(control) == 0 && len(frames) == 1 {
+		return d.write(frames[0].b)
+	}
+	buf := d.c.mgr.buffers.get()
+	defer d.c.mgr.buffers.put(buf)
+	out := append(buf[:0], control...)
+	for _, f := range frames {
+		if len(out)+len(f.b) > len(buf) {
+			if err := d.write(out); err != nil {
+				return err
+			}
+			out = buf[:0]
+			if len(f.b) > len(buf) {
+				if err := d.write(f.b); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		out = append(out, f.b...)
+	}
+	return d.write(out)
+}

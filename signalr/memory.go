@@ -1,0 +1,277 @@
+package signalr
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"signalbox/signalr/internal/httpconn"
+	"signalbox/signalr/protocol"
+)
+
+// MemoryLifetimeManager is a [HubLifetimeManager] for the connections of this process. It is what a hub has unless it
+// is given another.
+//
+// ASP.NET Core: DefaultHubLifetimeManager.
+type MemoryLifetimeManager struct {
+	invocations atomic.Uint64
+
+	mu      sync.RWMutex
+	conns   map[string]*member
+	groups  map[string]map[*Connection]struct{}
+	users   map[string]map[*Connection]struct{}
+	pending map[string]*question
+}
+
+// member is a connection with the groups that it is in.
+type member struct {
+	conn   *Connection
+	groups map[string]struct{}
+}
+
+// question is a client result that is being waited for.
+type question struct {
+	conn   *Connection
+	answer chan answer // has one place
+}
+
+type answer struct {
+	res *protocol.Completion
+	err error
+}
+
+// NewMemoryLifetimeManager returns a manager without connections.
+func NewMemoryLifetimeManager() *MemoryLifetimeManager {
+	return &MemoryLifetimeManager{
+		conns:   make(map[string]*member),
+		groups:  make(map[string]map[*Connection]struct{}),
+		users:   make(map[string]map[*Connection]struct{}),
+		pending: make(map[string]*question),
+	}
+}
+
+var _ HubLifetimeManager = (*MemoryLifetimeManager)(nil)
+
+// OnConnected implements [HubLifetimeManager]; it never fails.
+func (m *MemoryLifetimeManager) OnConnected(_ context.Context, conn *Connection) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.conns[conn.ID()] = &member{conn: conn}
+	if user := conn.UserID(); user != "" {
+		addTo(m.users, user, conn)
+	}
+	return nil
+}
+
+// OnDisconnected implements [HubLifetimeManager]; it never fails. Whoever waits for an answer of the connection is
+// told that it is gone.
+func (m *MemoryLifetimeManager) OnDisconnected(_ context.Context, conn *Connection) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mem := m.conns[conn.ID()]
+	if mem == nil || mem.conn != conn {
+		return nil
+	}
+	delete(m.conns, conn.ID())
+	for g := range mem.groups {
+		removeFrom(m.groups, g, conn)
+	}
+	if user := conn.UserID(); user != "" {
+		removeFrom(m.users, user, conn)
+	}
+	for id, q := range m.pending {
+		if q.conn == conn {
+			delete(m.pending, id)
+			q.answer <- answer{err: &connectionError{fmt.Sprintf("Connection '%s' disconnected.", conn.ID())}}
+		}
+	}
+	return nil
+}
+
+func addTo(sets map[string]map[*Connection]struct{}, name string, conn *Connection) {
+	set := sets[name]
+	if set == nil {
+		set = make(map[*Connection]struct{})
+		sets[name] = set
+	}
+	set[conn] = struct{}{}
+}
+
+func removeFrom(sets map[string]map[*Connection]struct{}, name string, conn *Connection) {
+	set := sets[name]
+	delete(set, conn)
+	if len(set) == 0 {
+		delete(sets, name)
+	}
+}
+
+// Send implements [HubLifetimeManager]. Nothing is sent when an argument cannot be encoded for one of the receivers.
+func (m *MemoryLifetimeManager) Send(ctx context.Context, to Target, msg *SerializedMessage) error {
+	own, err := m.sendToOthers(&to, msg)
+	if err != nil || !own {
+		return err
+	}
+	return to.Origin.sendOwn(ctx, msg)
+}
+
+// sendToOthers sends to everybody but the origin and says whether that is to get the message too: it may have to wait
+// for room, which nobody does under the lock.
+func (m *MemoryLifetimeManager) sendToOthers(to *Target, msg *SerializedMessage) (own bool, err error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	f := fanOut{msg: msg, to: to}
+	switch to.Kind {
+	case TargetAll:
+		for _, mem := range m.conns {
+			f.send(mem.conn)
+		}
+	case TargetConnections:
+		for _, id := range to.Names {
+			if mem := m.conns[id]; mem != nil {
+				f.send(mem.conn)
+			}
+		}
+	case TargetGroups:
+		f.sendSets(m.groups)
+	case TargetUsers:
+		f.sendSets(m.users)
+	}
+	return f.own, f.err
+}
+
+// fanOut is one message on its way to many connections.
+type fanOut struct {
+	msg *SerializedMessage
+	to  *Target
+	own bool
+	err error
+	// The last encoding, so that the lock of the message is not taken for every receiver.
+	proto protocol.HubProtocol
+	frame httpconn.Frame
+}
+
+func (f *fanOut) sendSets(sets map[string]map[*Connection]struct{}) {
+	for i, name := range f.to.Names {
+		if slices.Contains(f.to.Names[:i], name) {
+			continue
+		}
+		for conn := range sets[name] {
+			f.send(conn)
+		}
+	}
+}
+
+func (f *fanOut) send(conn *Connection) {
+	if f.err != nil || len(f.to.Except) > 0 && slices.Contains(f.to.Except, conn.ID()) {
+		return
+	}
+	if conn == f.to.Origin {
+		f.own = true
+		return
+	}
+	if p := conn.proto; p != f.proto {
+		if f.frame, f.err = f.msg.frame(p); f.err != nil {
+			return
+		}
+		f.proto = p
+	}
+	conn.push(f.frame)
+}
+
+// Invoke implements [HubLifetimeManager].
+func (m *MemoryLifetimeManager) Invoke(ctx context.Context, connectionID string, inv *protocol.Invocation) (Result, error) {
+	id := "s" + strconv.FormatUint(m.invocations.Add(1), 10) // the s keeps it apart from what clients choose (F-106)
+	q := &question{answer: make(chan answer, 1)}
+	m.mu.Lock()
+	mem := m.conns[connectionID]
+	if mem == nil {
+		m.mu.Unlock()
+		return Result{}, &connectionError{fmt.Sprintf("Connection '%s' does not exist.", connectionID)}
+	}
+	q.conn = mem.conn
+	m.pending[id] = q
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		delete(m.pending, id)
+		m.mu.Unlock()
+	}()
+	inv.InvocationID = id
+	if err := q.conn.sendOwn(ctx, NewSerializedMessage(inv)); err != nil {
+		return Result{}, err
+	}
+	select {
+	case a := <-q.answer:
+		return a.result(q.conn)
+	case <-ctx.Done():
+		return Result{}, canceled(ctx)
+	}
+}
+
+// canceled is the error of a client result that the server gave up on (F-107).
+func canceled(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", &HubError{Message: "Invocation canceled by the server."}, context.Cause(ctx))
+}
+
+func (a answer) result(conn *Connection) (Result, error) {
+	switch {
+	case a.err != nil:
+		return Result{}, a.err
+	case a.res.HasError:
+		return Result{}, &HubError{Message: a.res.Error}
+	case a.res.ResultErr != nil:
+		return Result{}, Errorf("Error trying to deserialize result. %v", a.res.ResultErr)
+	case !a.res.HasResult:
+		return Result{}, Errorf("Exception of type 'Microsoft.AspNetCore.SignalR.HubException' was thrown.") // the reference's text (F-107)
+	}
+	return Result{Value: slices.Clone(a.res.RawResult), Protocol: conn.proto}, nil
+}
+
+// SetResult implements [HubLifetimeManager].
+func (m *MemoryLifetimeManager) SetResult(_ context.Context, conn *Connection, res *protocol.Completion) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := m.pending[res.InvocationID]
+	switch {
+	case q == nil:
+		return nil
+	case q.conn != conn:
+		return &namedError{"InvalidOperationException",
+			fmt.Sprintf("Connection ID '%s' is not valid for invocation ID '%s'.", conn.ID(), res.InvocationID)}
+	}
+	delete(m.pending, res.InvocationID)
+	copied := *res
+	copied.RawResult = slices.Clone(res.RawResult) // it shares the memory of what was read
+	q.answer <- answer{res: &copied}
+	return nil
+}
+
+// AddToGroup implements [HubLifetimeManager]; it never fails.
+func (m *MemoryLifetimeManager) AddToGroup(_ context.Context, connectionID, group string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mem := m.conns[connectionID]
+	if mem == nil {
+		return nil
+	}
+	if mem.groups == nil {
+		mem.groups = make(map[string]struct{})
+	}
+	mem.groups[group] = struct{}{}
+	addTo(m.groups, group, mem.conn)
+	return nil
+}
+
+// RemoveFromGroup implements [HubLifetimeManager]; it never fails.
+func (m *MemoryLifetimeManager) RemoveFromGroup(_ context.Context, connectionID, group string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if mem := m.conns[connectionID]; mem != nil {
+		delete(mem.groups, group)
+		removeFrom(m.groups, group, mem.conn)
+	}
+	return nil
+}

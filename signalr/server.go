@@ -1,0 +1,173 @@
+package signalr
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"signalbox/signalr/internal/httpconn"
+	"signalbox/signalr/transport"
+)
+
+// Server owns all that is per process: the table of connections, the keys of their tokens, the workers that run
+// handlers, and the drain. Hubs and raw connection handlers belong to one. Several servers live in one process without
+// knowing of each other. A Server is safe for concurrent use.
+type Server struct {
+	conns     *httpconn.Manager
+	log       *slog.Logger
+	suspended budget
+
+	mu     sync.Mutex
+	routes map[string]string // by lower-case path: the path as it was mapped
+}
+
+// ServerOptions are the settings of a [Server]. The zero value is ready.
+type ServerOptions struct {
+	// TokenKeys sign connection tokens; the first one signs, all are accepted. Servers that share them accept each
+	// other's tokens. Default: one that is made anew for this server.
+	TokenKeys []TokenKey
+	// DisconnectTimeout is how long a connection is kept whose client has negotiated and not come, or does not poll any
+	// more, to the second (F-005). Default 15 s.
+	DisconnectTimeout time.Duration
+	// SuspendedBufferLimit is how many bytes all connections that wait for their client to resume them may keep
+	// together. A connection that would go beyond it is closed. Default 64 MiB.
+	SuspendedBufferLimit int
+	// Logger gets what operators should know. Default: nothing is logged.
+	Logger *slog.Logger
+}
+
+// TokenKey signs connection tokens.
+type TokenKey = httpconn.TokenKey
+
+// NewServer returns a server without connections; nil options are the defaults. No goroutine runs before there is a
+// connection. It fails when the keys will not do.
+func NewServer(o *ServerOptions) (*Server, error) {
+	if o == nil {
+		o = &ServerOptions{}
+	}
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	conns, err := httpconn.NewManager(httpconn.ManagerOptions{
+		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("signalr: %w", err)
+	}
+	s := &Server{conns: conns, log: log, routes: make(map[string]string)}
+	s.suspended.limit = or(o.SuspendedBufferLimit, 64<<20)
+	return s, nil
+}
+
+// Mux is where routes are mapped: an [http.ServeMux] is one.
+type Mux interface {
+	Handle(pattern string, handler http.Handler)
+}
+
+// Middleware wraps the handler of a route, such as to authenticate its requests.
+type Middleware func(http.Handler) http.Handler
+
+// MapHub maps a hub to a path: {path}/negotiate and {path}, each with and without a slash at its end, for all methods
+// (F-001). The first middleware is the outermost; it sees every request of the hub. A hub is mapped once; MapHub panics
+// when that is not so.
+//
+// ASP.NET Core: MapHub.
+func (s *Server) MapHub(mux Mux, path string, h *Hub, middleware ...Middleware) {
+	if h.mapped.Swap(true) {
+		panic("signalr: hub is mapped to " + path + ", but it is mapped already")
+	}
+	h.suspended = &s.suspended
+	ep := s.conns.NewEndpoint(path, h.opts.Connection.endpoint(), func(c *httpconn.Conn, snap httpconn.Snapshot) httpconn.App {
+		return newConnection(h, c, snap)
+	}, capture, requestUser)
+	s.mapEndpoint(mux, path, ep, middleware)
+}
+
+// ConnectionHandler runs on a raw connection: bytes, without hub protocol, handshake or pings (F-002). The connection
+// ends when it returns, with an error if it does. ctx ends when the connection does. req is what is kept of the request
+// that opened the connection.
+//
+// ASP.NET Core: ConnectionHandler.
+type ConnectionHandler func(ctx context.Context, conn transport.Conn, req *Request) error
+
+// MapConnectionHandler maps a raw connection handler to a path, as [Server.MapHub] does a hub; nil options are the
+// defaults. It panics when an option cannot be meant.
+//
+// ASP.NET Core: MapConnectionHandler.
+func (s *Server) MapConnectionHandler(mux Mux, path string, h ConnectionHandler, o *ConnectionOptions, middleware ...Middleware) {
+	if o == nil {
+		o = &ConnectionOptions{}
+	}
+	opts := o.withDefaults()
+	if err := opts.validate(); err != nil {
+		panic("signalr: MapConnectionHandler: " + err.Error())
+	}
+	run := func(ctx context.Context, snap httpconn.Snapshot, conn transport.Conn) error {
+		req, _ := snap.Value.(*Request)
+		return h(ctx, conn, req)
+	}
+	ep := s.conns.NewEndpoint(path, opts.endpoint(), httpconn.NewRaw(run, max(opts.ApplicationMaxBufferSize, 0)), capture, requestUser)
+	s.mapEndpoint(mux, path, ep, middleware)
+}
+
+func (s *Server) mapEndpoint(mux Mux, path string, ep *httpconn.Endpoint, middleware []Middleware) {
+	path = strings.TrimSuffix(path, "/")
+	wrap := func(h http.Handler) http.Handler {
+		for i := len(middleware) - 1; i >= 0; i-- {
+			h = middleware[i](h)
+		}
+		return h
+	}
+	negotiate, connect := wrap(http.HandlerFunc(ep.ServeNegotiate)), wrap(ep)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for route, h := range map[string]http.Handler{
+		path: connect, path + "/": connect, path + "/negotiate": negotiate, path + "/negotiate/": negotiate,
+	} {
+		if route == "" {
+			continue
+		}
+		pattern := route
+		if strings.HasSuffix(route, "/") {
+			pattern += "{$}"
+		}
+		mux.Handle(pattern, h)
+		s.routes[strings.ToLower(route)] = route
+	}
+}
+
+// FoldPaths lets the routes of hubs be reached whatever the case of the path, as with ASP.NET Core (F-017), and leaves
+// all other paths alone. It goes around the mux.
+func (s *Server) FoldPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		route, ok := s.routes[strings.ToLower(r.URL.Path)]
+		s.mu.Unlock()
+		if ok && route != r.URL.Path {
+			folded := *r
+			u := *r.URL
+			u.Path, u.RawPath = route, ""
+			folded.URL = &u
+			r = &folded
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Connections returns the number of connections that are open now.
+func (s *Server) Connections() int { return s.conns.Count() }
+
+// Shutdown ends every connection: clients get a Close message that allows them to reconnect, hubs their OnDisconnected.
+// New connections are refused from then on. When ctx ends before all of them are done the rest is cut, and its error
+// returned. Call it before [http.Server.Shutdown], which waits for event streams and polls to end.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.conns.Shutdown(ctx); err != nil {
+		return fmt.Errorf("shutting down SignalR connections: %w", err)
+	}
+	return nil
+}
