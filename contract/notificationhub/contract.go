@@ -1,0 +1,47 @@
+// Package notificationhub is the contract of the hub that brings notifications: what clients invoke, what the server
+// invokes on them, and the types that travel.
+package notificationhub
+
+import (
+	"context"
+	"time"
+)
+
+// Path is where the hub is mapped.
+const Path = "/hubs/notifications"
+
+// Hub is what clients invoke.
+type Hub interface {
+	// MarkAsRead marks one of the caller's notifications as read; all of the user's connections are told.
+	MarkAsRead(ctx context.Context, notificationID string) error
+	// SubscribeToTopic lets the caller's user hear a topic, on this and later connections, if the topic's rule allows:
+	// "Not authorized for this topic".
+	SubscribeToTopic(ctx context.Context, topic string) error
+	// UnsubscribeFromTopic ends that.
+	UnsubscribeFromTopic(ctx context.Context, topic string) error
+}
+
+// Client is what the server invokes on a user's connections.
+type Client interface {
+	// ReceiveNotification brings a notification.
+	ReceiveNotification(ctx context.Context, n NotificationMessage) error
+	// NotificationRead tells that one was marked as read, on whatever connection.
+	NotificationRead(ctx context.Context, notificationID string) error
+	// UnreadCountUpdated tells how many are unread: on connect, and after each change.
+	UnreadCountUpdated(ctx context.Context, count int) error
+}
+
+// NotificationMessage is a notification as clients get it.
+type NotificationMessage struct {
+	ID string `json:"id" msgpack:"Id"`
+	// Sequence numbers the user's notifications without a hole. It is 0 for what is shown to a group and not stored.
+	Sequence int64  `json:"sequence"`
+	Title    string `json:"title"`
+	Message  string `json:"message"`
+	// Type is the name of a type, such as "OrderUpdate".
+	Type string `json:"type"`
+	// Data is for programs, such as the id of the order that it is about.
+	Data      map[string]any `json:"data"`
+	Topic     string         `json:"topic"`
+	CreatedAt time.Time      `json:"createdAt"`
+}

@@ -1,0 +1,26 @@
+package signalbox
+
+import "errors"
+
+// What a service answers when it cannot do what it was asked. Test with [errors.Is]; the text around a sentinel says
+// what was being done.
+var (
+	// ErrNotFound: there is no such user, notification, order, topic or key, or the asker may not know that there is.
+	ErrNotFound = errors.New("not found")
+	// ErrForbidden: it exists, and the asker may know, but may not do that.
+	ErrForbidden = errors.New("forbidden")
+	// ErrConflict: something is there already, such as an order of another owner under the same id.
+	ErrConflict = errors.New("conflict")
+	// ErrUnauthenticated: name and password, or the API key, are not those of anybody.
+	ErrUnauthenticated = errors.New("unauthenticated")
+)
+
+// InvalidError says which field of a request is wrong, and why, in words for the one who sent it.
+type InvalidError struct {
+	// Field is the field's name as the sender wrote it, such as "users".
+	Field string
+	// Reason completes the sentence "Field …", such as "must name at least one user".
+	Reason string
+}
+
+func (e *InvalidError) Error() string { return e.Field + " " + e.Reason }

@@ -1,0 +1,40 @@
+package signalbox
+
+import (
+	"context"
+	"time"
+)
+
+// User is somebody who can sign in and be notified.
+type User struct {
+	// ID never changes. It is what hubs and notifications know the user by.
+	ID string
+	// Name is what the user signs in with: unique without regard to case.
+	Name string
+	// Roles may open topics to the user.
+	Roles     []string
+	CreatedAt time.Time
+}
+
+// APIKey is what a back end authenticates with. The key itself is shown once, when it is made; only its hash is kept.
+type APIKey struct {
+	ID        string
+	Name      string
+	CreatedAt time.Time
+}
+
+// UserService keeps users and API keys.
+type UserService interface {
+	// CreateUser adds a user with a password, which is stored as an argon2id hash. The user's id is the name in lower
+	// case. It fails with ErrConflict when the name is taken, and with an InvalidError when name or password will not do.
+	CreateUser(ctx context.Context, name, password string, roles ...string) (User, error)
+	// User returns the user with that id, or ErrNotFound.
+	User(ctx context.Context, id string) (User, error)
+	// Authenticate returns the user with that name and password, or ErrUnauthenticated, taking as long for an unknown
+	// name as for a wrong password.
+	Authenticate(ctx context.Context, name, password string) (User, error)
+	// CreateAPIKey makes a key and returns it with the secret, which cannot be read again.
+	CreateAPIKey(ctx context.Context, name string) (key APIKey, secret string, err error)
+	// AuthenticateKey returns the key with that secret, or ErrUnauthenticated.
+	AuthenticateKey(ctx context.Context, secret string) (APIKey, error)
+}
