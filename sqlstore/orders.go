@@ -1,0 +1,217 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"signalbox"
+)
+
+// orderRow is an order with what the table keeps besides.
+type orderRow struct {
+	signalbox.Order
+	// statusVersion is the version that brought the status.
+	statusVersion int64
+}
+
+const orderColumns = `o.id, o.owner_id, o.status, o.progress, o.message, o.version, o.status_version, o.created_at, o.updated_at`
+
+func scanOrderRow(sc scanner) (orderRow, error) {
+	var o orderRow
+	var createdAt, updatedAt int64
+	err := sc.Scan(&o.ID, &o.OwnerID, &o.Status, &o.Progress, &o.Message, &o.Version, &o.statusVersion, &createdAt, &updatedAt)
+	o.CreatedAt, o.UpdatedAt = fromMicros(createdAt), fromMicros(updatedAt)
+	return o, err
+}
+
+func scanOrder(sc scanner) (signalbox.Order, error) {
+	o, err := scanOrderRow(sc)
+	return o.Order, err
+}
+
+// getOrder returns the order with that id, or ErrNotFound.
+func getOrder(ctx context.Context, q querier, id string) (orderRow, error) {
+	o, err := scanOrderRow(q.QueryRowContext(ctx, `SELECT `+orderColumns+` FROM orders o WHERE o.id = ?`, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return orderRow{}, fmt.Errorf("order %q: %w", id, signalbox.ErrNotFound)
+	}
+	if err != nil {
+		return orderRow{}, fmt.Errorf("reading order %q: %w", id, err)
+	}
+	return o, nil
+}
+
+// Order implements [signalbox.OrderService].
+func (s *Store) Order(ctx context.Context, id string) (signalbox.Order, error) {
+	o, err := getOrder(ctx, s.read, id)
+	return o.Order, err
+}
+
+// Orders implements [signalbox.OrderService].
+func (s *Store) Orders(ctx context.Context, ownerID string) ([]signalbox.Order, error) {
+	orders, err := collect(ctx, s.read, scanOrder,
+		`SELECT `+orderColumns+` FROM orders o WHERE o.owner_id = ? ORDER BY o.updated_at DESC, o.id`, ownerID)
+	if err != nil {
+		return nil, fmt.Errorf("reading the orders of user %q: %w", ownerID, err)
+	}
+	return orders, nil
+}
+
+// History implements [signalbox.OrderService].
+func (s *Store) History(ctx context.Context, id string) ([]signalbox.OrderEvent, error) {
+	events, err := collect(ctx, s.read, func(sc scanner) (e signalbox.OrderEvent, err error) {
+		var at int64
+		err = sc.Scan(&e.Version, &e.Status, &e.Progress, &e.Message, &at)
+		e.At = fromMicros(at)
+		return e, err
+	}, `SELECT version, status, progress, message, created_at FROM order_events WHERE order_id = ? ORDER BY version`, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading the history of order %q: %w", id, err)
+	}
+	if len(events) == 0 { // An order has an event for its first version.
+		return nil, fmt.Errorf("order %q: %w", id, signalbox.ErrNotFound)
+	}
+	return events, nil
+}
+
+// ChangeOrder implements [signalbox.OrderService].
+func (s *Store) ChangeOrder(ctx context.Context, c signalbox.OrderChange) (before, after signalbox.Order, err error) {
+	if err := c.Validate(); err != nil {
+		return signalbox.Order{}, signalbox.Order{}, err
+	}
+	var old, changed orderRow
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		old, err = getOrder(ctx, tx, c.ID)
+		switch {
+		case errors.Is(err, signalbox.ErrNotFound):
+			changed, err = newOrder(ctx, tx, c)
+			if err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		case c.OwnerID != "" && c.OwnerID != old.OwnerID:
+			return fmt.Errorf("it has another owner: %w", signalbox.ErrConflict)
+		default:
+			changed = old
+		}
+		applyChange(&changed, c)
+		if changed == old {
+			return nil
+		}
+		changed.Version++
+		changed.UpdatedAt = now()
+		if changed.Status != old.Status {
+			changed.statusVersion = changed.Version
+		}
+		if changed.Version == 1 {
+			changed.CreatedAt = changed.UpdatedAt
+		}
+		return storeOrder(ctx, tx, changed)
+	})
+	if err != nil {
+		return signalbox.Order{}, signalbox.Order{}, fmt.Errorf("changing order %q: %w", c.ID, err)
+	}
+	return old.Order, changed.Order, nil
+}
+
+// newOrder is the order that c makes, before its fields are applied and before it is stored.
+func newOrder(ctx context.Context, tx *sql.Tx, c signalbox.OrderChange) (orderRow, error) {
+	if c.OwnerID == "" {
+		return orderRow{}, &signalbox.InvalidError{Field: "owner", Reason: "must be given for a new order"}
+	}
+	if _, err := getUser(ctx, tx, c.OwnerID); errors.Is(err, signalbox.ErrNotFound) {
+		return orderRow{}, &signalbox.InvalidError{Field: "owner", Reason: fmt.Sprintf("must exist: there is no user %q", c.OwnerID)}
+	} else if err != nil {
+		return orderRow{}, err
+	}
+	return orderRow{Order: signalbox.Order{ID: c.ID, OwnerID: c.OwnerID, Status: signalbox.StatusPending}}, nil
+}
+
+func applyChange(o *orderRow, c signalbox.OrderChange) {
+	if c.Status != nil {
+		o.Status = *c.Status
+	}
+	if c.Progress != nil {
+		o.Progress = *c.Progress
+	}
+	if c.Message != nil {
+		o.Message = *c.Message
+	}
+}
+
+// storeOrder writes a version of an order and its event.
+func storeOrder(ctx context.Context, tx *sql.Tx, o orderRow) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO orders (id, owner_id, status, progress, message, version, status_version, announced_version, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET status = excluded.status, progress = excluded.progress, message = excluded.message,
+			version = excluded.version, status_version = excluded.status_version, updated_at = excluded.updated_at`,
+		o.ID, o.OwnerID, string(o.Status), o.Progress, o.Message, o.Version, o.statusVersion, o.CreatedAt.UnixMicro(), o.UpdatedAt.UnixMicro())
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO order_events (order_id, version, status, status_version, progress, message, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		o.ID, o.Version, string(o.Status), o.statusVersion, o.Progress, o.Message, o.UpdatedAt.UnixMicro())
+	return err
+}
+
+// OrdersNeedingUpdates implements [signalbox.OrderService]. An order whose owner was never told of any status needs it.
+func (s *Store) OrdersNeedingUpdates(ctx context.Context, limit int) ([]signalbox.Order, error) {
+	orders, err := collect(ctx, s.read, scanOrder, `
+		SELECT `+orderColumns+` FROM orders o WHERE o.announced_version < o.status_version
+		ORDER BY (
+			SELECT MIN(e.created_at) FROM order_events e
+			WHERE e.order_id = o.id AND e.status_version > o.announced_version
+		), o.id LIMIT ?`, max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("reading the orders whose status is to be announced: %w", err)
+	}
+	return orders, nil
+}
+
+// AnnounceOrder implements [signalbox.OrderService]. It fails with ErrNotFound when the order never had that version.
+func (s *Store) AnnounceOrder(ctx context.Context, o signalbox.Order, m signalbox.NotificationMessage) (n signalbox.Notification, ok bool, err error) {
+	if err := m.Validate(); err != nil {
+		return signalbox.Notification{}, false, err
+	}
+	err = s.inTx(ctx, func(tx *sql.Tx) error {
+		// Versions that only move the progress share a status. What is announced is the version that brought it, so that
+		// two workers who saw the order at different progress do not announce it twice.
+		var owner string
+		var statusVersion int64
+		err := tx.QueryRowContext(ctx, `
+			SELECT o.owner_id, e.status_version FROM order_events e JOIN orders o ON o.id = e.order_id
+			WHERE e.order_id = ? AND e.version = ?`, o.ID, o.Version).Scan(&owner, &statusVersion)
+		if errors.Is(err, sql.ErrNoRows) {
+			return signalbox.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, `UPDATE orders SET announced_version = ? WHERE id = ? AND announced_version < ?`,
+			statusVersion, o.ID, statusVersion)
+		if err != nil {
+			return err
+		}
+		rows, err := result.RowsAffected()
+		if err != nil || rows == 0 {
+			return err
+		}
+		ok = true
+		inboxes, err := newInboxWriter(ctx, tx)
+		if err != nil {
+			return err
+		}
+		n, err = inboxes.store(ctx, owner, "", m, now())
+		return err
+	})
+	if err != nil {
+		return signalbox.Notification{}, false, fmt.Errorf("announcing version %d of order %q: %w", o.Version, o.ID, err)
+	}
+	return n, ok, nil
+}
