@@ -1,0 +1,277 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"signalbox"
+)
+
+// fakeAnnouncer keeps the orders that need to be announced, the longest waiting first.
+type fakeAnnouncer struct {
+	mu      sync.Mutex
+	start   time.Time
+	waiting []signalbox.Order
+	// broken are the orders whose announcement fails; taken those that another worker announces first.
+	broken, taken map[string]bool
+	// readErrs are the errors of the next reads.
+	readErrs []error
+
+	reads     []time.Duration
+	announced []signalbox.Notification
+}
+
+func newFakeAnnouncer(waiting ...signalbox.Order) *fakeAnnouncer {
+	return &fakeAnnouncer{start: time.Now(), waiting: waiting, broken: map[string]bool{}, taken: map[string]bool{}}
+}
+
+func (f *fakeAnnouncer) OrdersNeedingUpdates(_ context.Context, limit int) ([]signalbox.Order, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads = append(f.reads, time.Since(f.start))
+	if len(f.readErrs) > 0 {
+		err := f.readErrs[0]
+		f.readErrs = f.readErrs[1:]
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.Clone(f.waiting[:min(limit, len(f.waiting))]), nil
+}
+
+func (f *fakeAnnouncer) AnnounceOrder(_ context.Context, o signalbox.Order, m signalbox.NotificationMessage) (signalbox.Notification, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken[o.ID] {
+		return signalbox.Notification{}, false, errBroken
+	}
+	i := slices.Index(f.waiting, o)
+	if i < 0 {
+		return signalbox.Notification{}, false, nil
+	}
+	f.waiting = slices.Delete(f.waiting, i, i+1)
+	if f.taken[o.ID] {
+		return signalbox.Notification{}, false, nil
+	}
+	n := signalbox.Notification{ID: "n-" + o.ID, UserID: o.OwnerID, NotificationMessage: m}
+	f.announced = append(f.announced, n)
+	return n, true, nil
+}
+
+// announcedIDs returns the ids of the orders announced.
+func (f *fakeAnnouncer) announcedIDs() []string {
+	var ids []string
+	for _, n := range f.announced {
+		ids = append(ids, strings.TrimPrefix(n.ID, "n-"))
+	}
+	return ids
+}
+
+type fakeDisplay struct {
+	mu    sync.Mutex
+	shown []signalbox.Notification
+	err   error
+}
+
+func (f *fakeDisplay) Show(_ context.Context, n signalbox.Notification) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.shown = append(f.shown, n)
+	return f.err
+}
+
+func order(id string) signalbox.Order {
+	return signalbox.Order{ID: id, OwnerID: "owner-of-" + id, Status: signalbox.StatusShipped, Version: 3}
+}
+
+func orders(n int) []signalbox.Order {
+	var all []signalbox.Order
+	for i := range n {
+		all = append(all, order(fmt.Sprint(i)))
+	}
+	return all
+}
+
+func TestNotifierAnnouncesAndShows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, live := newFakeAnnouncer(order("1001")), &fakeDisplay{}
+		runFor(t, 75*time.Second, (&OrderProcessingNotifier{Orders: store, Live: live}).Run)
+
+		want := []signalbox.Notification{{ID: "n-1001", UserID: "owner-of-1001", NotificationMessage: signalbox.NotificationMessage{
+			Title:   "Order Update",
+			Message: "Your order #1001 status changed to Shipped",
+			Type:    signalbox.TypeOrderUpdate,
+			Data:    []byte(`{"orderId":"1001","status":"Shipped"}`),
+		}}}
+		if diff := cmp.Diff(want, store.announced); diff != "" {
+			t.Errorf("announced (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(want, live.shown); diff != "" {
+			t.Errorf("shown (-want +got):\n%s", diff)
+		}
+		if err := want[0].Validate(); err != nil {
+			t.Errorf("what is announced is not valid: %v", err)
+		}
+		wantTimes(t, store.reads, 0, 30*time.Second, 60*time.Second)
+	})
+}
+
+func TestNotifierWaitsLongerAfterAnError(t *testing.T) {
+	for _, test := range []struct {
+		name                 string
+		interval, errorDelay time.Duration
+		runFor               time.Duration
+		want                 []time.Duration
+	}{
+		{"by default", 0, 0, 2 * time.Minute, []time.Duration{0, 60 * time.Second, 90 * time.Second, 120 * time.Second}},
+		{"as told", 2 * time.Second, 3 * time.Second, 6 * time.Second, []time.Duration{0, 3 * time.Second, 5 * time.Second}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				store := newFakeAnnouncer(order("1001"))
+				store.readErrs = []error{errBroken}
+				runFor(t, test.runFor, (&OrderProcessingNotifier{Orders: store, Live: &fakeDisplay{},
+					Interval: test.interval, ErrorDelay: test.errorDelay, Log: logTo(&log)}).Run)
+				wantTimes(t, store.reads, test.want...)
+				if got := store.announcedIDs(); !slices.Equal(got, []string{"1001"}) {
+					t.Errorf("announced %q, want 1001 at the second attempt", got)
+				}
+				if n := strings.Count(log.String(), errBroken.Error()); n != 1 {
+					t.Errorf("the error was logged %d times, want once:\n%s", n, &log)
+				}
+			})
+		})
+	}
+}
+
+func TestNotifierFailingOrderStopsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		store, live := newFakeAnnouncer(order("1"), order("2"), order("3")), &fakeDisplay{}
+		store.broken["2"] = true
+		w := &OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}
+		runFor(t, 59*time.Second, w.Run)
+		if got, want := store.announcedIDs(), []string{"1", "3"}; !slices.Equal(got, want) {
+			t.Errorf("announced %q, want %q", got, want)
+		}
+		if len(live.shown) != 2 || !strings.Contains(log.String(), errBroken.Error()) {
+			t.Errorf("shown %d, want 2; logged: %s", len(live.shown), &log)
+		}
+		wantTimes(t, store.reads, 0)
+
+		delete(store.broken, "2")
+		runFor(t, time.Second, w.Run)
+		if got, want := store.announcedIDs(), []string{"1", "3", "2"}; !slices.Equal(got, want) {
+			t.Errorf("announced %q, want %q", got, want)
+		}
+	})
+}
+
+func TestNotifierSeesBehindFailingOrders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFakeAnnouncer(orders(announceBatch*2 + 50)...)
+		for _, o := range store.waiting[:announceBatch*2] {
+			store.broken[o.ID] = true
+		}
+		runFor(t, time.Second, (&OrderProcessingNotifier{Orders: store, Live: &fakeDisplay{}, Log: logTo(&bytes.Buffer{})}).Run)
+		if n := len(store.announced); n != 50 {
+			t.Errorf("%d orders announced, want the 50 that do not fail", n)
+		}
+	})
+}
+
+func TestNotifierEmptiesTheQueueAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = announceBatch*3 + 7
+		store, live := newFakeAnnouncer(orders(n)...), &fakeDisplay{}
+		runFor(t, time.Second, (&OrderProcessingNotifier{Orders: store, Live: live}).Run)
+		if len(store.announced) != n || len(live.shown) != n {
+			t.Errorf("%d announced and %d shown, want %d", len(store.announced), len(live.shown), n)
+		}
+	})
+}
+
+func TestNotifierShowsOnlyWhatItAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		store, live := newFakeAnnouncer(order("1"), order("2")), &fakeDisplay{}
+		store.taken["1"] = true
+		runFor(t, 40*time.Second, (&OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}).Run)
+		if len(live.shown) != 1 || live.shown[0].ID != "n-2" {
+			t.Errorf("shown %+v, want order 2 only", live.shown)
+		}
+		if log.Len() > 0 {
+			t.Errorf("that another worker was faster is no error, but was logged: %s", &log)
+		}
+		wantTimes(t, store.reads, 0, 30*time.Second)
+	})
+}
+
+func TestNotifiersTogetherAnnounceOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, live := newFakeAnnouncer(orders(150)...), &fakeDisplay{}
+		w := &OrderProcessingNotifier{Orders: store, Live: live}
+		runFor(t, time.Second, func(ctx context.Context) error {
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() { w.Run(ctx) })
+			}
+			wg.Wait()
+			return nil
+		})
+		if len(store.announced) != 150 || len(live.shown) != 150 {
+			t.Errorf("%d announced and %d shown, want 150", len(store.announced), len(live.shown))
+		}
+	})
+}
+
+func TestNotifierFailedLiveSendLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		store, live := newFakeAnnouncer(order("1"), order("2")), &fakeDisplay{err: errBroken}
+		runFor(t, 40*time.Second, (&OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}).Run)
+		if got, want := store.announcedIDs(), []string{"1", "2"}; !slices.Equal(got, want) {
+			t.Errorf("announced %q, want %q", got, want)
+		}
+		if n := strings.Count(log.String(), errBroken.Error()); n != 2 {
+			t.Errorf("%d failures logged, want 2:\n%s", n, &log)
+		}
+		// It is stored: there is nothing to try again, and no reason to wait longer.
+		if len(live.shown) != 2 {
+			t.Errorf("%d attempts to show, want 2", len(live.shown))
+		}
+		wantTimes(t, store.reads, 0, 30*time.Second)
+	})
+}
+
+func TestNotifierStopsBetweenOrders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		store := newFakeAnnouncer(orders(3)...)
+		live := displayFunc(func() { cancel() })
+		if err := (&OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}).Run(ctx); err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		if len(store.announced) != 1 || log.Len() > 0 {
+			t.Errorf("%d announced, want 1; logged: %s", len(store.announced), &log)
+		}
+	})
+}
+
+type displayFunc func()
+
+func (f displayFunc) Show(context.Context, signalbox.Notification) error {
+	f()
+	return nil
+}
