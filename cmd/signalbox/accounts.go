@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+
+	"signalbox/sqlstore"
+)
+
+// dataFlags say where the data is.
+type dataFlags struct {
+	Data string `help:"Folder for the database; it is made if it does not exist." default:"./data" type:"path" env:"SIGNALBOX_DATA"`
+}
+
+// open opens the store.
+func (f dataFlags) open(ctx context.Context) (*sqlstore.Store, error) {
+	return sqlstore.Open(ctx, sqlstore.Options{Dir: f.Data})
+}
+
+// userAddCmd adds a user.
+type userAddCmd struct {
+	dataFlags
+	Name          string   `arg:"" help:"What the user signs in with."`
+	Roles         []string `help:"Roles of the user, which topics can ask for." name:"role" env:"SIGNALBOX_ROLE"`
+	PasswordStdin bool     `help:"Read the password from the first line of standard input, rather than make one up." env:"SIGNALBOX_PASSWORD_STDIN"`
+}
+
+// Run adds the user and prints a password that was made up.
+func (c *userAddCmd) Run(ctx context.Context) (err error) {
+	password := rand.Text()
+	if c.PasswordStdin {
+		lines := bufio.NewScanner(os.Stdin)
+		if !lines.Scan() {
+			return fmt.Errorf("no password on standard input")
+		}
+		password = lines.Text()
+	}
+	store, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, store)
+	user, err := store.CreateUser(ctx, c.Name, password, c.Roles...)
+	if err != nil {
+		return fmt.Errorf("adding user %q: %w", c.Name, err)
+	}
+	fmt.Printf("user      %s\n", user.ID)
+	if !c.PasswordStdin {
+		fmt.Printf("password  %s\n", password)
+	}
+	return nil
+}
+
+// keyCreateCmd creates an API key.
+type keyCreateCmd struct {
+	dataFlags
+	Name string `arg:"" optional:"" default:"default" help:"What the key is for, so that it is known again."`
+}
+
+// Run creates the key and prints it, alone on standard output.
+func (c *keyCreateCmd) Run(ctx context.Context) (err error) {
+	store, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, store)
+	_, secret, err := store.CreateAPIKey(ctx, c.Name)
+	if err != nil {
+		return fmt.Errorf("creating API key %q: %w", c.Name, err)
+	}
+	fmt.Println(secret)
+	return nil
+}
+
+// closeInto closes c and keeps its error if there is none yet.
+func closeInto(err *error, c interface{ Close() error }) {
+	if closeErr := c.Close(); *err == nil {
+		*err = closeErr
+	}
+}

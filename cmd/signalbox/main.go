@@ -1,0 +1,59 @@
+// Command signalbox is the server: notifications with unread counts and topics, live pages of orders, and a REST API
+// for whoever has something to tell. One binary; it keeps its data in one folder.
+//
+//	signalbox serve --demo
+//	signalbox user add anna
+//	signalbox key create shop
+//
+// Each flag can also be set by an environment variable: --listen is SIGNALBOX_LISTEN.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line.
+type cli struct {
+	Serve serveCmd `cmd:"" help:"Run the server."`
+	User  struct {
+		Add userAddCmd `cmd:"" help:"Add a user who can sign in."`
+	} `cmd:"" help:"Manage users."`
+	Key struct {
+		Create keyCreateCmd `cmd:"" help:"Create an API key for a back end."`
+	} `cmd:"" help:"Manage API keys."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "signalbox:", err)
+		os.Exit(1)
+	}
+}
+
+// run runs the command that args name.
+func run(ctx context.Context, args []string) error {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("signalbox"),
+		kong.Description("A real-time server for notifications and live status pages."),
+		kong.UsageOnError(),
+		kong.DefaultEnvars("SIGNALBOX"),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return err
+	}
+	return command.Run()
+}
