@@ -1,0 +1,67 @@
+// Command refhost is a small server with one hub that has a method for everything that a client may want to see a
+// SignalR server do. It answers like the reference server of the wire contract, so that both can be held against each
+// other, and it is built on the library's public API alone.
+//
+//	refhost --urls http://127.0.0.1:5400
+//
+// Options are environment variables; see settings.go. The first line of output is LISTENING and the address.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"signalbox/signalr"
+)
+
+func main() {
+	urls := flag.String("urls", "http://127.0.0.1:0", "address to listen on; port 0 takes a free one")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *urls); err != nil {
+		fmt.Fprintln(os.Stderr, "refhost:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return fmt.Errorf("--urls %q: want http://host:port", address)
+	}
+	s, err := readSettings(os.Getenv)
+	if err != nil {
+		return err
+	}
+	srv, err := signalr.NewServer(&signalr.ServerOptions{Logger: s.logger})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	web := &http.Server{Handler: routes(srv, s), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- web.Serve(listener) }()
+	fmt.Printf("LISTENING http://%s\n", listener.Addr())
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err = srv.Shutdown(limit)
+	return errors.Join(err, web.Shutdown(limit))
+}
