@@ -73,6 +73,9 @@ func notReplayed(name string, sent []byte) string {
 			return "only the recorded server has the method " + method
 		}
 	}
+	if reason := knownMessagePackDifferences()[name]; reason != "" {
+		return reason
+	}
 	switch {
 	case strings.HasPrefix(name, "stateful-"):
 		return "the connection was negotiated, which the recording leaves out"
