@@ -93,6 +93,16 @@ func (p ClientProxy) Send(ctx context.Context, method string, args ...any) error
 	return nil
 }
 
+// Close ends the connections: each gets a Close message, as if it had been aborted in a hub method, and nothing else any
+// more. With allowReconnect, clients that reconnect by themselves come back.
+func (p ClientProxy) Close(ctx context.Context, allowReconnect bool) error {
+	msg := NewSerializedMessage(&protocol.Close{AllowReconnect: allowReconnect})
+	if err := p.hub.manager.Send(ctx, p.to, msg); err != nil {
+		return fmt.Errorf("closing connections: %w", err)
+	}
+	return nil
+}
+
 // SingleClientProxy is a [ClientProxy] for one connection, which can also be asked for a result; see [Invoke].
 //
 // ASP.NET Core: ISingleClientProxy.

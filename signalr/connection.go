@@ -38,8 +38,10 @@ type Connection struct {
 	blocked blocker       // what the pump waits for; nil when it does not
 	room    chan struct{} // closed when the inbox has room again; nil when nobody waits
 
-	running   int           // invocations that hold a turn
-	lastStart time.Time     // when the last of them began
+	running   int       // invocations that hold a turn
+	lastStart time.Time // when the last of them began
+	// inputOver is set, to what was wrong, when nothing more will come but not all that came is handled.
+	inputOver *error
 	idle      chan struct{} // closed when nobody is the pump; nil when nobody waits for that
 	replay    *replay       // set by the handshake; nil without stateful reconnect
 
@@ -73,7 +75,7 @@ func newConnection(h *Hub, hc *httpconn.Conn, snap httpconn.Snapshot) *Connectio
 	c := &Connection{hub: h, http: hc}
 	c.request, _ = snap.Value.(*Request)
 	c.caller.conn = c
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(hc.Context())
 	return c
 }
 
@@ -90,8 +92,12 @@ func (c *Connection) Protocol() protocol.HubProtocol { return c.proto }
 func (c *Connection) Context() context.Context { return c.ctx }
 
 // Send puts msg into the connection's queue and does not wait. If there is no room the connection is closed. It fails
-// only when msg cannot be encoded: a connection that is over gets nothing.
+// only when msg cannot be encoded: a connection that is over gets nothing. A Close message ends the connection.
 func (c *Connection) Send(msg *SerializedMessage) error {
+	if last, ok := msg.msg.(*protocol.Close); ok {
+		c.end(last, ending{})
+		return nil
+	}
 	f, err := msg.frame(c.proto)
 	if err != nil {
 		return err
@@ -118,6 +124,10 @@ func (c *Connection) push(f httpconn.Frame) {
 
 // sendOwn sends what the connection causes itself: it waits for room.
 func (c *Connection) sendOwn(ctx context.Context, msg *SerializedMessage) error {
+	if last, ok := msg.msg.(*protocol.Close); ok {
+		c.end(last, ending{})
+		return nil
+	}
 	f, err := msg.frame(c.proto)
 	if err != nil {
 		return err
@@ -196,10 +206,7 @@ func (c *Connection) end(last *protocol.Close, e ending) {
 		c.handshake.Stop()
 	}
 	c.inbox = nil
-	if c.room != nil {
-		close(c.room)
-		c.room = nil
-	}
+	c.openRoomLocked()
 	c.mu.Unlock()
 	c.http.AllowResume(false)
 	if before != phaseHandshake {
@@ -254,10 +261,23 @@ func (c *Connection) Start() {
 	}
 }
 
-// Ended implements [httpconn.App]: nothing more will come (F-064, F-110).
+// Ended implements [httpconn.App]: nothing more will come. What has come is still handled, in its order, though its
+// context may have ended.
 func (c *Connection) Ended(err error) {
 	c.mu.Lock()
-	cut := len(c.inbox) > 0 && c.blocked == nil && !c.pumping
+	if c.phase != phaseEnding && (c.pumping || c.blocked != nil) {
+		c.inputOver = &err
+		c.mu.Unlock()
+		return
+	}
+	c.mu.Unlock()
+	c.inputEnded(err)
+}
+
+// inputEnded ends the connection when all that came was handled (F-064, F-110).
+func (c *Connection) inputEnded(err error) {
+	c.mu.Lock()
+	cut := len(c.inbox) > 0
 	c.mu.Unlock()
 	if err == nil && cut {
 		err = protocol.InvalidData("Connection terminated while reading a message.")

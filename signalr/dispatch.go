@@ -2,11 +2,13 @@ package signalr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
 	"time"
 
+	"signalbox/signalr/internal/httpconn"
 	"signalbox/signalr/protocol"
 )
 
@@ -137,7 +139,9 @@ func (c *Connection) refuseCallLocked(m *protocol.Invocation, text string) {
 }
 
 // Run runs the invocation, and what waited for it to end. It implements httpconn.Task.
-func (inv *Invocation) Run() {
+func (inv *Invocation) Run() { runAll(inv) }
+
+func (inv *Invocation) do() httpconn.Task {
 	c := inv.conn
 	if inv.msg.Stream {
 		inv.runStream()
@@ -151,9 +155,7 @@ func (inv *Invocation) Run() {
 	}
 	c.forgetUploadsLocked(inv)
 	c.mu.Unlock()
-	if t := c.resume(); t != nil {
-		t.Run()
-	}
+	return c.resume()
 }
 
 func (inv *Invocation) runPlain() {
@@ -194,8 +196,8 @@ func (e *panicError) ErrorName() string { return "panic" }
 // failure is what the client is told of an error (F-081, F-084).
 func (inv *Invocation) failure(err error) string {
 	h := inv.conn.hub
-	if inv.bindErr != nil && err == inv.bindErr {
-		return describe("Failed to invoke '"+inv.method.Name+"' due to an error on the server.", err, h.opts.EnableDetailedErrors)
+	if inv.bindErr != nil && errors.Is(err, inv.bindErr) {
+		return describe("Failed to invoke '"+inv.method.Name+"' due to an error on the server.", inv.bindErr, h.opts.EnableDetailedErrors)
 	}
 	h.opts.Logger.Warn("hub method failed", "connection", inv.conn.ID(), "method", inv.method.Name, "error", err)
 	return describe("An unexpected error occurred invoking '"+inv.method.Name+"' on the server.", err, h.opts.EnableDetailedErrors)

@@ -35,12 +35,7 @@ type member struct {
 // question is a client result that is being waited for.
 type question struct {
 	conn   *Connection
-	answer chan answer // has one place
-}
-
-type answer struct {
-	res *protocol.Completion
-	err error
+	answer chan *protocol.Completion // has one place
 }
 
 // NewMemoryLifetimeManager returns a manager without connections.
@@ -66,8 +61,7 @@ func (m *MemoryLifetimeManager) OnConnected(_ context.Context, conn *Connection)
 	return nil
 }
 
-// OnDisconnected implements [HubLifetimeManager]; it never fails. Whoever waits for an answer of the connection is
-// told that it is gone.
+// OnDisconnected implements [HubLifetimeManager]; it never fails.
 func (m *MemoryLifetimeManager) OnDisconnected(_ context.Context, conn *Connection) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,12 +75,6 @@ func (m *MemoryLifetimeManager) OnDisconnected(_ context.Context, conn *Connecti
 	}
 	if user := conn.UserID(); user != "" {
 		removeFrom(m.users, user, conn)
-	}
-	for id, q := range m.pending {
-		if q.conn == conn {
-			delete(m.pending, id)
-			q.answer <- answer{err: &connectionError{fmt.Sprintf("Connection '%s' disconnected.", conn.ID())}}
-		}
 	}
 	return nil
 }
@@ -172,6 +160,10 @@ func (f *fanOut) send(conn *Connection) {
 		f.own = true
 		return
 	}
+	if last, ok := f.msg.msg.(*protocol.Close); ok {
+		conn.end(last, ending{})
+		return
+	}
 	if p := conn.proto; p != f.proto {
 		if f.frame, f.err = f.msg.frame(p); f.err != nil {
 			return
@@ -184,7 +176,7 @@ func (f *fanOut) send(conn *Connection) {
 // Invoke implements [HubLifetimeManager].
 func (m *MemoryLifetimeManager) Invoke(ctx context.Context, connectionID string, inv *protocol.Invocation) (Result, error) {
 	id := "s" + strconv.FormatUint(m.invocations.Add(1), 10) // the s keeps it apart from what clients choose (F-106)
-	q := &question{answer: make(chan answer, 1)}
+	q := &question{answer: make(chan *protocol.Completion, 1)}
 	m.mu.Lock()
 	mem := m.conns[connectionID]
 	if mem == nil {
@@ -204,8 +196,10 @@ func (m *MemoryLifetimeManager) Invoke(ctx context.Context, connectionID string,
 		return Result{}, err
 	}
 	select {
-	case a := <-q.answer:
-		return a.result(q.conn)
+	case res := <-q.answer:
+		return resultOf(q.conn, res)
+	case <-q.conn.Context().Done():
+		return Result{}, &connectionError{fmt.Sprintf("Connection '%s' disconnected.", connectionID)}
 	case <-ctx.Done():
 		return Result{}, canceled(ctx)
 	}
@@ -216,18 +210,17 @@ func canceled(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", &HubError{Message: "Invocation canceled by the server."}, context.Cause(ctx))
 }
 
-func (a answer) result(conn *Connection) (Result, error) {
+// resultOf is what a completion of conn says.
+func resultOf(conn *Connection, res *protocol.Completion) (Result, error) {
 	switch {
-	case a.err != nil:
-		return Result{}, a.err
-	case a.res.HasError:
-		return Result{}, &HubError{Message: a.res.Error}
-	case a.res.ResultErr != nil:
-		return Result{}, Errorf("Error trying to deserialize result. %v", a.res.ResultErr)
-	case !a.res.HasResult:
+	case res.HasError:
+		return Result{}, &HubError{Message: res.Error}
+	case res.ResultErr != nil:
+		return Result{}, Errorf("Error trying to deserialize result. %v", res.ResultErr)
+	case !res.HasResult:
 		return Result{}, Errorf("Exception of type 'Microsoft.AspNetCore.SignalR.HubException' was thrown.") // the reference's text (F-107)
 	}
-	return Result{Value: slices.Clone(a.res.RawResult), Protocol: conn.proto}, nil
+	return Result{Value: res.RawResult, Protocol: conn.proto}, nil
 }
 
 // SetResult implements [HubLifetimeManager].
@@ -245,7 +238,7 @@ func (m *MemoryLifetimeManager) SetResult(_ context.Context, conn *Connection, r
 	delete(m.pending, res.InvocationID)
 	copied := *res
 	copied.RawResult = slices.Clone(res.RawResult) // it shares the memory of what was read
-	q.answer <- answer{res: &copied}
+	q.answer <- &copied
 	return nil
 }
 

@@ -45,6 +45,8 @@ type HubOptions struct {
 	// LifetimeManager reaches the connections of the hub. Default: the memory of this process. A manager belongs to
 	// one hub.
 	LifetimeManager HubLifetimeManager
+	// Filters wrap the hub's methods and events; the first is the outermost.
+	Filters []HubFilter
 	// Connection are the settings of the hub's connections.
 	Connection ConnectionOptions
 	// Logger gets what operators should know. Default: nothing is logged.

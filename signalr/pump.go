@@ -113,9 +113,25 @@ func (c *Connection) resume() httpconn.Task {
 type resumption Connection
 
 // Run implements [httpconn.Task].
-func (r *resumption) Run() {
-	if t := (*Connection)(r).resume(); t != nil {
-		t.Run()
+func (r *resumption) Run() { runAll((*Connection)(r).resume()) }
+
+// step is a task after which another may be due.
+type step interface {
+	httpconn.Task
+	// do does the work and returns what is to be run next, or nil.
+	do() httpconn.Task
+}
+
+// runAll runs t and what follows it, one after the other: each call that waited for the one before would otherwise make
+// the stack deeper.
+func runAll(t httpconn.Task) {
+	for t != nil {
+		s, ok := t.(step)
+		if !ok {
+			t.Run()
+			return
+		}
+		t = s.do()
 	}
 }
 
@@ -146,8 +162,8 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 		if len(c.inbox) == 0 {
 			c.inbox = nil
 		}
-		c.makeRoomLocked()
 		if wait != nil && wait.stillBlocks(c) {
+			c.makeRoomLocked()
 			c.blocked = wait
 			c.stopPumpLocked()
 			c.scanAcksLocked()
@@ -159,14 +175,23 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 		}
 		if arrived == 0 && wait == nil {
 			c.stopPumpLocked()
+			c.openRoomLocked() // whoever comes is the pump
 			c.lastReceived = time.Now()
+			over := c.inputOver
 			c.mu.Unlock()
+			if over != nil {
+				c.inputEnded(*over)
+			}
 			return task
 		}
+		borrowed := !kept
 		data, kept = c.inbox, true
 		c.mu.Unlock()
-		if task != nil {
-			c.http.Workers().Do(task) // more came behind it
+		if task != nil { // more came behind it
+			if inv, ok := task.(*Invocation); ok && borrowed {
+				inv.msg.RawArguments = slices.Clone(inv.msg.RawArguments)
+			}
+			c.http.Workers().Do(task)
 		}
 	}
 }
@@ -181,7 +206,13 @@ func (c *Connection) stopPumpLocked() {
 
 // makeRoomLocked lets those go on who wait to put more into the inbox: at half of the bound (F-004).
 func (c *Connection) makeRoomLocked() {
-	if c.room != nil && len(c.inbox) <= c.hub.opts.Connection.ApplicationMaxBufferSize/2 {
+	if len(c.inbox) <= c.hub.opts.Connection.ApplicationMaxBufferSize/2 {
+		c.openRoomLocked()
+	}
+}
+
+func (c *Connection) openRoomLocked() {
+	if c.room != nil {
 		close(c.room)
 		c.room = nil
 	}
@@ -397,7 +428,7 @@ func (c *Connection) welcome(p protocol.HubProtocol, version int) httpconn.Task 
 		c.http.AllowResume(true)
 	}
 	// The answer has the format of the protocol already (F-049).
-	_ = c.http.SendLast(httpconn.NewFrame(p.TransferFormat(), protocol.AppendHandshakeResponse(nil, "")))
+	_ = c.http.SendAnyway(httpconn.NewFrame(p.TransferFormat(), protocol.AppendHandshakeResponse(nil, "")))
 	return (*starting)(c)
 }
 
@@ -405,7 +436,9 @@ func (c *Connection) welcome(p protocol.HubProtocol, version int) httpconn.Task 
 type starting Connection
 
 // Run implements [httpconn.Task].
-func (s *starting) Run() {
+func (s *starting) Run() { runAll(s) }
+
+func (s *starting) do() httpconn.Task {
 	c := (*Connection)(s)
 	var e *ending
 	if err := c.hub.manager.OnConnected(c.ctx, c); err != nil {
@@ -432,9 +465,7 @@ func (s *starting) Run() {
 	if e != nil || ended {
 		c.cancel()
 		(*goodbye)(c).Run()
-		return
+		return nil
 	}
-	if t := c.resume(); t != nil {
-		t.Run()
-	}
+	return c.resume()
 }

@@ -68,7 +68,7 @@ func (r *replay) add(ctx context.Context, f httpconn.Frame, own bool) error {
 	r.frames = append(r.frames, f)
 	r.bytes += len(f.Payload())
 	// The bytes are bounded above; the queue holds no more than what is kept here.
-	return r.c.http.SendLast(f)
+	return r.c.http.SendAnyway(f)
 }
 
 // acknowledge forgets the messages up to n. Numbers that were never sent are taken for the last that was (F-138).
@@ -171,10 +171,10 @@ func (c *Connection) Resume(attach func() bool) bool {
 		c.hub.suspended.give(r.bytes)
 	}
 	if f, err := encodeFrame(c.proto, &protocol.Sequence{SequenceID: r.first}); err == nil {
-		_ = c.http.SendLast(f) // the connection may be over again
+		_ = c.http.SendAnyway(f) // the connection may be over again
 	}
 	for _, f := range r.frames {
-		_ = c.http.SendLast(f)
+		_ = c.http.SendAnyway(f)
 	}
 	c.mu.Lock()
 	r.acked = 0 // an acknowledgement may have been lost with the socket

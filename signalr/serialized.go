@@ -50,7 +50,13 @@ func (s *SerializedMessage) frame(p protocol.HubProtocol) (httpconn.Frame, error
 	return f, err
 }
 
-func encodeFrame(p protocol.HubProtocol, m protocol.Message) (httpconn.Frame, error) {
+// encodeFrame encodes and frames m. A value whose own code panics is an error: the goroutine may be the server's.
+func encodeFrame(p protocol.HubProtocol, m protocol.Message) (f httpconn.Frame, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("encoding a message for protocol %q: %w", p.Name(), &panicError{v})
+		}
+	}()
 	buf, err := p.Append(make([]byte, httpconn.FrameRoom, 128), m)
 	if err != nil {
 		return httpconn.Frame{}, fmt.Errorf("encoding a message for protocol %q: %w", p.Name(), err)

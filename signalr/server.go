@@ -82,6 +82,7 @@ func (s *Server) MapHub(mux Mux, path string, h *Hub, middleware ...Middleware) 
 		panic("signalr: hub is mapped to " + path + ", but it is mapped already")
 	}
 	h.suspended = &s.suspended
+	h.applyFilters()
 	ep := s.conns.NewEndpoint(path, h.opts.Connection.endpoint(), func(c *httpconn.Conn, snap httpconn.Snapshot) httpconn.App {
 		return newConnection(h, c, snap)
 	}, capture, requestUser)

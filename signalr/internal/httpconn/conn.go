@@ -96,6 +96,7 @@ type Conn struct {
 	queued   int           // bytes in frames
 	taken    int           // bytes that a driver has taken and not yet written
 	draining bool          // a driver is at work on the queue
+	lastSent bool          // nothing may be queued any more
 	finished bool          // the App is done; what is queued is still sent
 	finErr   error         // with which error it was done
 	room     chan struct{} // closed when there is room again; nil when nobody waits
@@ -131,12 +132,23 @@ func (c *Conn) Transport() transport.Type {
 // Send queues f and does not wait. It fails with [ErrQueueFull] when there is no room, and with [ErrClosed].
 func (c *Conn) Send(f Frame) error { return c.enqueue(f, false) }
 
-// SendLast queues f, past the bound if need be: it is the last word on this connection.
-func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, true) }
+// SendAnyway queues f, past the bound if need be: the caller has a bound of its own.
+func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, true) }
+
+// SendLast queues f, past the bound if need be. It is the last word on this connection: what is sent after it fails with
+// [ErrClosed].
+func (c *Conn) SendLast(f Frame) error {
+	err := c.enqueue(f, true)
+	c.mu.Lock()
+	c.lastSent = true
+	c.roomLocked()
+	c.mu.Unlock()
+	return err
+}
 
 func (c *Conn) enqueue(f Frame, force bool) error {
 	c.mu.Lock()
-	if c.finished || c.state == stateOver {
+	if c.finished || c.lastSent || c.state == stateOver {
 		c.mu.Unlock()
 		return ErrClosed
 	}
@@ -171,7 +183,7 @@ func (c *Conn) SendWait(ctx context.Context, f Frame) error {
 
 func (c *Conn) waitRoom(ctx context.Context, f Frame) error {
 	c.mu.Lock()
-	if c.finished || c.state == stateOver || c.suspendedLocked() || c.hasRoom(f) {
+	if c.finished || c.lastSent || c.state == stateOver || c.suspendedLocked() || c.hasRoom(f) {
 		c.mu.Unlock()
 		return nil
 	}
@@ -195,7 +207,7 @@ func (c *Conn) waitRoom(ctx context.Context, f Frame) error {
 func (c *Conn) SendNow(ctx context.Context, f Frame) error {
 	c.mu.Lock()
 	ws, ok := c.driver.(*wsDriver)
-	if !ok || c.draining || c.finished || c.state != stateActive || !c.hasRoom(f) {
+	if !ok || c.draining || c.finished || c.lastSent || c.state != stateActive || !c.hasRoom(f) {
 		c.mu.Unlock()
 		return c.SendWait(ctx, f)
 	}
@@ -445,12 +457,12 @@ func (c *Conn) dispose(err error) {
 	c.frames, c.queued, c.early = nil, 0, nil
 	c.roomLocked()
 	c.mu.Unlock()
-	c.mgr.remove(c)
 	if d != nil {
 		d.abort()
 	}
 	c.cancel()
 	c.endInput(err)
+	c.mgr.remove(c) // last: a shutdown waits for all of the above
 }
 
 // tick does what is due on the connection once a second.

@@ -100,6 +100,10 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusForbidden, "")
 		return
 	}
+	if ep.opts.Transports&kind == 0 && kind == transport.WebSockets && queryValue(r.URL.Query(), "id") == "" {
+		answer(w, http.StatusNotFound, kind.String()+notOffered)
+		return
+	}
 	if kind == transport.WebSockets && queryValue(r.URL.Query(), "id") == "" {
 		k := newConnKey()
 		if c = ep.mgr.add(ep, k, k.connectionID(), 0); c == nil {
@@ -118,7 +122,7 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if ep.opts.Transports&kind == 0 {
-		answer(w, http.StatusNotFound, kind.String()+" transport not supported by this end point type")
+		answer(w, http.StatusNotFound, kind.String()+notOffered)
 		return
 	}
 	first, status, text := c.bind(kind, r)
@@ -133,6 +137,8 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 		ep.servePoll(w, r, c, first)
 	}
 }
+
+const notOffered = " transport not supported by this end point type"
 
 // acceptsEventStream says whether the Accept header lists text/event-stream without parameters (F-003).
 func acceptsEventStream(r *http.Request) bool {

@@ -49,12 +49,14 @@ func (ep *Endpoint) servePoll(w http.ResponseWriter, r *http.Request, c *Conn, f
 		return
 	}
 	defer close(done)
+	unlimited(http.NewResponseController(w))
 	timeout := time.NewTimer(ep.opts.PollTimeout)
 	defer timeout.Stop()
 	for {
 		select {
 		case <-cancel: // superseded: the new poll takes over what there is
 			answer(w, http.StatusNoContent, "")
+			c.pollEnded(done)
 			return
 		default:
 		}
@@ -92,6 +94,13 @@ func (ep *Endpoint) servePoll(w http.ResponseWriter, r *http.Request, c *Conn, f
 			return
 		}
 	}
+}
+
+// unlimited takes away the HTTP server's own time-outs, which are meant for ordinary requests. A writer that cannot do so
+// has none, or is in the hands of middleware that knows why.
+func unlimited(rc *http.ResponseController) {
+	_ = rc.SetReadDeadline(time.Time{})
+	_ = rc.SetWriteDeadline(time.Time{})
 }
 
 // pollBegins waits until a poll that still hangs has given way, and makes this one the connection's poll. A status
@@ -175,7 +184,7 @@ func pollData(w http.ResponseWriter, frames []Frame) error {
 			return err
 		}
 	}
-	return http.NewResponseController(w).Flush()
+	return nil
 }
 
 // serveDelete ends a long-polling connection (F-041).

@@ -180,6 +180,9 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 			for _, c := range conns {
 				c.dispose(nil)
 			}
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), cutGrace)
+			defer cancel()
 		}
 	}
 	close(m.stop)
@@ -198,6 +201,9 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	}
 	return err
 }
+
+// cutGrace is how long handlers whose connections were cut may take to notice.
+const cutGrace = time.Second
 
 // shutdown lets the App say goodbye; without one there is nobody to do so. A client that is between two polls is not
 // waited for.

@@ -1,9 +1,11 @@
 package httpconn
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"signalbox/signalr/transport"
 )
@@ -24,6 +26,9 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 	case <-r.Context().Done():
 		return
 	}
+	// A body that does not come must not outlive the connection.
+	rc := http.NewResponseController(w)
+	defer context.AfterFunc(c.ctx, func() { _ = rc.SetReadDeadline(time.Unix(1, 0)) })()
 	buf := c.mgr.buffers.get()
 	defer func() {
 		if buf != nil {
@@ -46,6 +51,10 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 		}
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if c.ctx.Err() != nil && err != nil {
+			answer(w, http.StatusNotFound, "")
+			return
 		}
 		if err != nil {
 			answer(w, http.StatusBadRequest, "")

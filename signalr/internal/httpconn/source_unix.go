@@ -24,11 +24,19 @@ type source struct {
 
 func newSource(nc net.Conn, pool *bufferPool) *source {
 	s := &source{nc: nc, pool: pool}
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			s.raw = raw
-			s.read = s.readReady
-		}
+	// The very types of package net: a type that only embeds one may do something of its own with the bytes.
+	var sc syscall.Conn
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		sc = nc
+	case *net.UnixConn:
+		sc = nc
+	default:
+		return s
+	}
+	if raw, err := sc.SyscallConn(); err == nil {
+		s.raw = raw
+		s.read = s.readReady
 	}
 	return s
 }

@@ -31,6 +31,7 @@ func (ep *Endpoint) serveSSE(w http.ResponseWriter, r *http.Request, c *Conn) {
 	h.Set("Content-Encoding", "identity") // keeps compressing middleware and proxies away (F-010)
 	h.Set("X-Accel-Buffering", "no")      // nginx would hold events back
 	rc := http.NewResponseController(w)
+	unlimited(rc)
 	out := &sseWriter{w: w, rc: rc, timeout: ep.opts.TransportSendTimeout}
 	out.buf.WriteString(":\r\n")
 	if out.flush() != nil {

@@ -114,7 +114,7 @@ func (t *tokens) decode(s string) (token, error) {
 	if base64.RawURLEncoding.DecodedLen(len(s)) != tokenSize {
 		return token{}, errBadToken
 	}
-	if n, err := base64.RawURLEncoding.Decode(b[:], []byte(s)); err != nil || n != tokenSize || b[0] != tokenFormat {
+	if n, err := base64.RawURLEncoding.Strict().Decode(b[:], []byte(s)); err != nil || n != tokenSize || b[0] != tokenFormat {
 		return token{}, errBadToken
 	}
 	secret, ok := t.keys[b[1]]

@@ -45,6 +45,9 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 		if first {
 			c.dispose(nil)
 		}
+		if errors.Is(err, http.ErrNotSupported) { // middleware or HTTP/2 keeps the connection from us
+			answer(w, http.StatusInternalServerError, "")
+		}
 		return
 	}
 	d := &wsDriver{c: c, nc: nc, resume: make(chan bool, 1)}

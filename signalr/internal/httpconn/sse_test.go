@@ -1,0 +1,162 @@
+package httpconn
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestEvents has the vectors of F-045.
+func TestEvents(t *testing.T) {
+	for _, row := range []struct{ in, want string }{
+		{"", "\r\n"},
+		{"Hello, World", "data: Hello, World\r\n\r\n"},
+		{"Hello\r\nWorld", "data: Hello\r\ndata: World\r\n\r\n"},
+		{"Hello\nWorld", "data: Hello\r\ndata: World\r\n\r\n"},
+		{"Hello\n", "data: Hello\r\ndata: \r\n\r\n"},
+		{"Hello\r\n", "data: Hello\r\ndata: \r\n\r\n"},
+		{"\n", "data: \r\ndata: \r\n\r\n"},
+		{"a\n\nb", "data: a\r\ndata: \r\ndata: b\r\n\r\n"},
+		{`{"type":6}` + "\x1e", "data: {\"type\":6}\x1e\r\n\r\n"},
+	} {
+		w := httptest.NewRecorder()
+		s := &sseWriter{w: w, rc: http.NewResponseController(w), timeout: time.Second}
+		if err := s.event([]byte(row.in)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.flush(); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Body.String(); got != row.want {
+			t.Errorf("%q became %q, want %q", row.in, got, row.want)
+		}
+	}
+}
+
+// stream opens a connection on an event stream.
+func (n *network) stream() (target string, res *http.Response, a *testApp) {
+	n.b.t.Helper()
+	target = at(n.b.negotiate().ConnectionToken)
+	res = n.get(target, "Accept", "text/event-stream")
+	return target, res, <-n.b.apps
+}
+
+func TestEventStream(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		n := b.serve()
+		target, res, a := n.stream()
+		got := map[string]string{"status": res.Status}
+		for _, h := range []string{"Content-Type", "Cache-Control", "Pragma", "Content-Encoding", "Expires"} {
+			got[h] = strings.Join(res.Header[h], ";")
+		}
+		want := map[string]string{
+			"status": "200 OK", "Content-Type": "text/event-stream", "Cache-Control": "no-cache,no-store", "Pragma": "no-cache",
+			"Content-Encoding": "identity", "Expires": "",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("headers: -want +got\n%s", diff)
+		}
+		lines := bufio.NewReader(res.Body)
+		read := func(want string) {
+			t.Helper()
+			p := make([]byte, len(want))
+			if _, err := io.ReadFull(lines, p); err != nil || string(p) != want {
+				t.Fatalf("read %q, %v, want %q", p, err, want)
+			}
+		}
+		read(":\r\n") // before anything is sent (F-044)
+		if err := a.c.Send(text("one")); err != nil {
+			t.Fatal(err)
+		}
+		read("data: one\r\n\r\n")
+		wantAnswer(t, "POST", b.do(http.MethodPost, target, "up"), http.StatusOK, "text/plain", "")
+		if up := <-a.got; up != "up" {
+			t.Errorf("received %q", up)
+		}
+		wantAnswer(t, "second stream", b.do(http.MethodGet, target, "", "Accept", "text/event-stream"), http.StatusConflict, "text/plain", "")
+		wantAnswer(t, "poll", b.do(http.MethodGet, target, ""), http.StatusBadRequest, "text/plain", "Cannot change transports mid-connection")
+		wantAnswer(t, "DELETE", b.do(http.MethodDelete, target, ""), http.StatusBadRequest, "text/plain", "Cannot terminate this connection using the DELETE endpoint.")
+		for _, s := range []string{"two", "three"} {
+			if err := a.c.Send(text(s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.c.Finish(nil)
+		read("data: two\r\n\r\ndata: three\r\n\r\n") // what is queued comes before the end (F-047)
+		if rest, err := io.ReadAll(lines); len(rest) > 0 || err != nil {
+			t.Errorf("after the end: %q, %v", rest, err)
+		}
+		synctest.Wait()
+		if !a.over() || a.err != nil || b.mgr.Count() != 0 {
+			t.Errorf("ended %t with %v, %d connections left", a.over(), a.err, b.mgr.Count())
+		}
+	})
+}
+
+func TestEventStreamDropped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		n := b.serve()
+		target, res, a := n.stream()
+		_ = res.Body.Close()
+		<-a.ended
+		if a.err != nil {
+			t.Errorf("ended with %v", a.err)
+		}
+		wantAnswer(t, "POST", b.do(http.MethodPost, target, "x"), http.StatusNotFound, "text/plain", "No Connection with that ID")
+	})
+}
+
+// TestEventStreamNeverRead: the client takes nothing, and the connection is cut after the send time-out (F-052).
+func TestEventStreamNeverRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		n := b.serve()
+		_, _, a := n.stream()
+		start := time.Now()
+		if err := a.c.Send(text(strings.Repeat("x", 200_000))); err != nil {
+			t.Fatal(err)
+		}
+		<-a.ended
+		if d := time.Since(start); d < 10*time.Second || d > 12*time.Second {
+			t.Errorf("cut after %v, want 10 s", d)
+		}
+	})
+}
+
+func TestEventStreamNeedsNegotiation(t *testing.T) {
+	b := newBench(t)
+	wantAnswer(t, "without id", b.do(http.MethodGet, "/c", "", "Accept", "text/event-stream"), http.StatusBadRequest, "text/plain", "Connection ID required")
+	wantAnswer(t, "unknown id", b.do(http.MethodGet, "/c?id=x", "", "Accept", "text/event-stream"), http.StatusNotFound, "text/plain", "No Connection with that ID")
+}
+
+// TestAccept says which GETs ask for an event stream (F-003).
+func TestAccept(t *testing.T) {
+	for _, row := range []struct {
+		accept []string
+		want   bool
+	}{
+		{nil, false},
+		{[]string{"text/event-stream"}, true},
+		{[]string{"TEXT/Event-Stream"}, true},
+		{[]string{"text/html, text/event-stream ,*/*"}, true},
+		{[]string{"text/html", "text/event-stream"}, true},
+		{[]string{"text/event-stream;charset=utf-8"}, false},
+		{[]string{"text/*"}, false},
+		{[]string{"*/*"}, false},
+	} {
+		r := request(t.Context(), http.MethodGet, "/c", "")
+		r.Header["Accept"] = row.accept
+		if got := acceptsEventStream(r); got != row.want {
+			t.Errorf("Accept %q: %t, want %t", row.accept, got, row.want)
+		}
+	}
+}
