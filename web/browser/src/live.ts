@@ -1,0 +1,188 @@
+import type { HubConnection } from "@microsoft/signalr";
+import { applyUnread, setUnread } from "./bell.ts";
+import { notificationHub, orderHub, type Hub, type Notification, type OrderSnapshot } from "./contract.ts";
+import type { HubHooks } from "./hub-link.ts";
+import { Inbox } from "./inbox.ts";
+import { OrderList } from "./order-list.ts";
+import { OrderPage } from "./order-page.ts";
+import { Refresher } from "./refresh.ts";
+import type { SignalRClient } from "./signalr-client.ts";
+import { showTimes } from "./times.ts";
+import { toast } from "./toasts.ts";
+
+/** How the server is asked for the page; tests replace it. */
+export interface LiveOptions {
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  reload(): void;
+}
+
+/** The other client methods of the order hub: OrderChanged tells the same, with a version, so they need do nothing. */
+const unusedOrderMethods = ["OrderStatusUpdated", "OrderProgressUpdated", "OrderCompleted"];
+
+/** Connects the page that is shown, whichever it is, to the hubs, and keeps it up to date without them. */
+export function goLive(client: SignalRClient, options: LiveOptions): void {
+  const page = new LivePage(client, options);
+  page.connectNotifications();
+  page.connectOrders();
+  const refreshIfNeeded = () => {
+    if (!client.live && !document.hidden) {
+      page.refresh();
+    }
+  };
+  setInterval(refreshIfNeeded, Number(document.body.dataset["pollInterval"]));
+  document.addEventListener("visibilitychange", refreshIfNeeded);
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) {
+      page.refresh(); // It comes from the browser's memory, as it was when it was left.
+    }
+  });
+}
+
+/** The parts of a page, and what each of them wants of the hubs. */
+class LivePage {
+  readonly #inbox: Inbox | undefined;
+  readonly #orderPage: OrderPage | undefined;
+  readonly #orderList: OrderList | undefined;
+  readonly #refresher: Refresher;
+  readonly #seen = new Set<string>();
+  /** The orders of the list that the present connection has subscribed to. */
+  #watched = new Set<string>();
+
+  constructor(
+    private readonly client: SignalRClient,
+    options: LiveOptions,
+  ) {
+    this.#refresher = new Refresher({
+      url: () => window.location.href,
+      fetch: (url, init) => options.fetch(url, init),
+      parse: (html) => new DOMParser().parseFromString(html, "text/html"),
+      apply: (page) => this.#apply(page),
+      confirmed: () => this.#orderPage?.confirm(),
+      leave: () => options.reload(),
+    });
+    const list = document.getElementById("notification-list");
+    if (list) {
+      this.#inbox = new Inbox(list, {
+        markAsRead: (id) => this.#markAsRead(id),
+        refresh: () => this.refresh(),
+      });
+    }
+    const order = document.getElementById("order");
+    if (order) {
+      this.#orderPage = new OrderPage(order, () => this.refresh());
+      setInterval(() => this.#orderPage?.showAge(), 1000);
+    }
+    const orders = document.getElementById("order-list");
+    if (orders) {
+      this.#orderList = new OrderList(orders);
+    }
+  }
+
+  refresh(): void {
+    void this.#refresher.refresh();
+  }
+
+  connectNotifications(): void {
+    this.#connect(notificationHub, {
+      prepare: (connection) => {
+        connection.on("ReceiveNotification", (n: Notification) => this.#receive(n));
+        connection.on("NotificationRead", (id: string) => this.#inbox?.markRead(id));
+        connection.on("UnreadCountUpdated", (count: number) => {
+          setUnread(count);
+          this.#inbox?.unreadCount(count);
+        });
+      },
+      connected: () => {
+        if (this.#inbox) {
+          this.refresh(); // What came while there was no connection is in the list only.
+        }
+      },
+    });
+  }
+
+  connectOrders(): void {
+    const page = this.#orderPage;
+    const list = this.#orderList;
+    if (!page && !list) {
+      return;
+    }
+    this.client.onStateChange((hubName, state) => {
+      if (hubName === orderHub.name) {
+        page?.connection(state);
+      }
+    });
+    page?.connection("connecting");
+    this.#connect(orderHub, {
+      prepare: (connection) => {
+        connection.on("OrderChanged", (order: OrderSnapshot) => this.#show(order));
+        for (const method of unusedOrderMethods) {
+          connection.on(method, () => {}); // Without a handler the client library warns.
+        }
+      },
+      connected: async (connection) => {
+        this.#watched = new Set();
+        if (page) {
+          this.#show(await connection.invoke<OrderSnapshot>("SubscribeToOrder", page.orderId));
+        }
+        await this.#watchList(connection);
+      },
+    });
+  }
+
+  #connect(hub: Hub, hooks: HubHooks): void {
+    // It fails only when somebody disconnects before it is done, and then it is meant.
+    this.client.connect(hub.url, hub.name, hooks).catch(() => {});
+  }
+
+  #show(order: OrderSnapshot): void {
+    this.#orderPage?.show(order);
+    this.#orderList?.show(order);
+  }
+
+  /** Subscribes to the orders of the list. One that is refused, having just been taken away, does not stop the others. */
+  async #watchList(connection: HubConnection): Promise<void> {
+    const wanted = this.#orderList?.openOrders().filter((id) => !this.#watched.has(id)) ?? [];
+    await Promise.allSettled(
+      wanted.map(async (id) => {
+        this.#watched.add(id);
+        this.#show(await connection.invoke<OrderSnapshot>("SubscribeToOrder", id));
+      }),
+    );
+  }
+
+  #receive(n: Notification): void {
+    if (n.id !== "" && this.#seen.has(n.id)) {
+      return;
+    }
+    this.#seen.add(n.id);
+    // What was sent to a group is in nobody's inbox and has no number.
+    const listed = n.sequence > 0 && (this.#inbox?.receive(n) ?? false);
+    if (!listed) {
+      toast(n);
+    }
+    const orderId = n.data?.["orderId"];
+    if (this.#orderList && typeof orderId === "string" && !this.#orderList.has(orderId)) {
+      this.refresh(); // An order that was made after the page.
+    }
+  }
+
+  async #markAsRead(id: string): Promise<void> {
+    const connection = this.client.getConnection(notificationHub.name);
+    if (!connection) {
+      throw new Error("There is no connection yet.");
+    }
+    await connection.invoke("MarkAsRead", id);
+  }
+
+  #apply(page: Document): void {
+    applyUnread(page);
+    this.#inbox?.apply(page);
+    this.#orderPage?.apply(page);
+    this.#orderList?.apply(page);
+    showTimes();
+    const connection = this.client.getConnection(orderHub.name);
+    if (this.#orderList && connection && this.client.state(orderHub.name) === "connected") {
+      void this.#watchList(connection);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** What a Refresher works with. */
+export interface RefresherOptions {
+  /** The address to ask. */
+  url(): string;
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  parse(html: string): Document;
+  /** Takes over what a newer version of the page shows. */
+  apply(page: Document): void;
+  /** The server has said that what is shown is true, whether it had changed or not. */
+  confirmed(): void;
+  /** The page is no longer the user's to see, or no longer there: load it again and let the server say so. */
+  leave(): void;
+}
+
+/** How long an answer may take, in milliseconds. */
+const timeout = 15_000;
+
+/**
+ * Refresher asks for the page that is shown and takes over what has changed. The request is conditional: the browser
+ * has kept the page with its entity tag, sends that along, and an unchanged page costs a few bytes.
+ */
+export class Refresher {
+  #running: Promise<void> | undefined;
+  #again = false;
+  #tag: string | null = null;
+
+  constructor(private readonly options: RefresherOptions) {}
+
+  /** Brings the page up to date. Asked for while it is being done, it is done once more afterwards. */
+  refresh(): Promise<void> {
+    if (this.#running) {
+      this.#again = true;
+      return this.#running;
+    }
+    this.#running = this.#run().finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#again = false;
+      await this.#once();
+    } while (this.#again);
+  }
+
+  async #once(): Promise<void> {
+    const { options } = this;
+    let page: Document | undefined;
+    try {
+      const response = await options.fetch(options.url(), {
+        cache: "no-cache",
+        headers: { Accept: "text/html" },
+        signal: AbortSignal.timeout(timeout),
+      });
+      if (response.redirected || response.status === 404) {
+        options.leave();
+        return;
+      }
+      if (!response.ok) {
+        return; // The server is not well; what is shown is no worse than before.
+      }
+      const tag = response.headers.get("ETag");
+      if (tag === null || tag !== this.#tag) {
+        page = options.parse(await response.text());
+      }
+      this.#tag = tag;
+    } catch {
+      return; // There is no way to the server. The page says so already, and its age grows.
+    }
+    if (page) {
+      options.apply(page);
+    }
+    options.confirmed();
+  }
+}

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import type { Notification } from "../src/contract.ts";
+import { byId, settle } from "./dom.ts";
+import { closePage, LivePage, pass, stopClock } from "./live-page.ts";
+
+beforeEach(stopClock);
+afterEach(closePage);
+
+const fourth: Notification = {
+  id: "n-5", sequence: 4, title: "Fourth <b>", message: "News", type: "Warning", topic: "releases",
+  data: { orderId: "10/01" }, createdAt: "2026-03-04T12:58:00Z",
+};
+
+async function openInbox(name = "notifications", path = "/notifications"): Promise<LivePage> {
+  const page = new LivePage(name, path);
+  await page.open();
+  return page;
+}
+
+const items = () => [...byId("notification-list").children] as HTMLElement[];
+const shown = () => items().map((item) => item.dataset["id"]);
+const unread = () => items().filter((item) => item.dataset["unread"] !== undefined).map((item) => item.dataset["id"]);
+const toasts = () => [...byId("toasts").children].map((toast) => toast.querySelector("a")?.textContent);
+const submit = (id: string) =>
+  byId(id).closest("form")?.dispatchEvent(new window.Event("submit", { bubbles: true, cancelable: true }));
+
+test("a new notification is on top, complete, and told to screen readers", async () => {
+  const page = await openInbox();
+  page.notifications.emit("ReceiveNotification", fourth);
+  assert.deepEqual(shown(), ["n-5", "n-4", "n-3", "n-2"]);
+  const item = byId("notification-n-5");
+  assert.equal(item.dataset["type"], "Warning");
+  assert.equal(item.dataset["unread"], "");
+  assert.equal(item.querySelector("h2")?.textContent, "Fourth <b>");
+  assert.equal(item.querySelector("h2 a")?.getAttribute("href"), "/orders/10%2F01");
+  assert.equal(item.querySelector(".notification-message")?.textContent, "News");
+  assert.equal(item.querySelector(".notification-topic")?.textContent, "releases");
+  assert.equal(item.querySelector("time")?.textContent, "2 minutes ago");
+  assert.equal(item.querySelector(".type-icon use")?.getAttribute("href"), "/static/icons.svg?v=0#Warning");
+  assert.equal(item.querySelector("form")?.getAttribute("action"), "/notifications/n-5/read");
+  assert.equal(byId("read-n-5").getAttribute("aria-label"), "Mark as read: Fourth <b>");
+  assert.equal(byId("announcer").textContent, "New notification: Fourth <b>");
+  assert.deepEqual(toasts(), []);
+});
+
+test("nothing is shown twice", async () => {
+  const page = await openInbox();
+  page.notifications.emit("ReceiveNotification", fourth);
+  page.notifications.emit("ReceiveNotification", fourth);
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "n-4", sequence: 3 });
+  assert.deepEqual(shown(), ["n-5", "n-4", "n-3", "n-2"]);
+});
+
+test("what comes late takes its place by its number", async () => {
+  const page = await openInbox();
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "n-6", sequence: 5 });
+  page.notifications.emit("ReceiveNotification", fourth);
+  assert.deepEqual(shown(), ["n-6", "n-5", "n-4", "n-3", "n-2"]);
+});
+
+test("a gap is filled from the server", async () => {
+  const page = await openInbox();
+  const before = page.fetches;
+  page.notifications.emit("ReceiveNotification", fourth);
+  await settle();
+  assert.equal(page.fetches, before);
+  page.tag = '"2"';
+  page.html = page.html.replace(
+    'data-before="0">',
+    'data-before="0"><li data-id="n-7" data-sequence="6" data-unread></li><li data-id="n-6" data-sequence="5"></li><li data-id="n-5" data-sequence="4" data-unread></li>',
+  );
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "n-7", sequence: 6 });
+  await settle();
+  assert.equal(page.fetches, before + 1);
+  assert.deepEqual(shown(), ["n-7", "n-6", "n-5", "n-4", "n-3", "n-2"]);
+});
+
+test("the first connection and each later one fetch what came while there was none", async () => {
+  const page = await openInbox();
+  assert.equal(page.fetches, 1);
+  await pass(60_000);
+  await page.loseAll();
+  page.tag = '"2"';
+  page.html = page.html
+    .replace('data-before="0">', 'data-before="0"><li data-id="n-5" data-sequence="4" data-unread></li>')
+    .replace(' data-count="2">2<', ' data-count="3">3<');
+  await page.back();
+  assert.equal(page.fetches, 2);
+  assert.deepEqual(shown(), ["n-5", "n-4", "n-3", "n-2"]);
+  assert.equal(byId("unread-count").textContent, "3");
+});
+
+test("what another tab has read is read here", async () => {
+  const page = await openInbox();
+  page.notifications.emit("NotificationRead", "n-4");
+  page.notifications.emit("NotificationRead", "unknown");
+  page.notifications.emit("UnreadCountUpdated", 1);
+  assert.deepEqual(unread(), ["n-3"]);
+  assert.equal(byId("notification-n-4").querySelector("form"), null);
+  assert.equal(byId("unread-count").textContent, "1");
+  assert.equal(byId("bell").getAttribute("aria-label"), "Notifications, 1 unread");
+});
+
+test("a count lower than what is shown as unread has the list brought up to date", async () => {
+  const page = await openInbox();
+  const before = page.fetches;
+  page.notifications.emit("UnreadCountUpdated", 2);
+  assert.equal(page.fetches, before);
+  page.tag = '"2"';
+  page.html = page.html.replaceAll(/ data-unread(?=>)/g, "").replace(' data-count="2">2<', ' data-count="0" hidden>0<');
+  page.notifications.emit("UnreadCountUpdated", 0);
+  await settle();
+  assert.equal(page.fetches, before + 1);
+  assert.deepEqual(unread(), []);
+  assert.equal(byId("unread-count").hidden, true);
+});
+
+test("marking as read goes through the hub, without loading the page", async () => {
+  const page = await openInbox();
+  byId("read-n-4").focus();
+  assert.equal(submit("read-n-4"), false, "the form is not posted");
+  await settle();
+  assert.ok(page.notifications.log.includes("invoke MarkAsRead n-4"));
+  assert.deepEqual(unread(), ["n-3"]);
+  assert.equal(document.activeElement?.id, "read-n-3");
+});
+
+test("marking as read without a connection posts the form", async () => {
+  const page = await openInbox();
+  await page.loseAll();
+  let posted = "";
+  window.HTMLFormElement.prototype.submit = function () {
+    posted = this.action;
+  };
+  submit("read-n-4");
+  await settle();
+  assert.equal(posted, "http://signalbox.test/notifications/n-4/read");
+});
+
+test("a page of older notifications stays what it is, and new ones are toasts", async () => {
+  const page = await openInbox("older", "/notifications?before=2");
+  page.notifications.emit("ReceiveNotification", fourth);
+  assert.deepEqual(shown(), ["n-2"]);
+  assert.deepEqual(toasts(), ["Fourth <b>"]);
+});
+
+test("what was sent to a group is a toast, in nobody's list", async () => {
+  const page = await openInbox();
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "", sequence: 0 });
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "", sequence: 0 });
+  assert.deepEqual(shown(), ["n-4", "n-3", "n-2"]);
+  assert.equal(toasts().length, 2);
+});

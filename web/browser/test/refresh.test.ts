@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Refresher } from "../src/refresh.ts";
+import { settle } from "./dom.ts";
+
+/** A server that answers when the test says so. */
+function newServer() {
+  const waiting: ((response: Response) => void)[] = [];
+  const events: string[] = [];
+  const refresher = new Refresher({
+    url: () => "/page",
+    fetch: () => {
+      events.push("fetch");
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+    parse: (html) => ({ html }) as unknown as Document,
+    apply: (page) => events.push(`apply ${(page as unknown as { html: string }).html}`),
+    confirmed: () => events.push("confirmed"),
+    leave: () => events.push("leave"),
+  });
+  const answer = async (html: string, tag: string) => {
+    waiting.shift()?.(new Response(html, { headers: { ETag: tag } }));
+    await settle();
+  };
+  return { refresher, events, answer };
+}
+
+test("a page that has not changed is not taken over again", async () => {
+  const { refresher, events, answer } = newServer();
+  for (const [html, tag] of [["one", '"1"'], ["one", '"1"'], ["two", '"2"']] as const) {
+    void refresher.refresh();
+    await answer(html, tag);
+  }
+  assert.deepEqual(events, ["fetch", "apply one", "confirmed", "fetch", "confirmed", "fetch", "apply two", "confirmed"]);
+});
+
+test("asked for while it is being done, it is done once more", async () => {
+  const { refresher, events, answer } = newServer();
+  const first = refresher.refresh();
+  void refresher.refresh();
+  void refresher.refresh();
+  await answer("one", '"1"');
+  await answer("two", '"2"');
+  await first;
+  assert.deepEqual(events, ["fetch", "apply one", "confirmed", "fetch", "apply two", "confirmed"]);
+});
