@@ -124,8 +124,10 @@ func (s *Notifications) showCount(ctx context.Context, userID string) {
 	}
 }
 
-// Show shows a notification that is stored, with the count that it makes, to its user's connections.
+// Show shows a notification that is stored, with the count that it makes, to its user's connections, whatever becomes of
+// what stored it.
 func (s *Notifications) Show(ctx context.Context, n signalbox.Notification) error {
+	ctx = context.WithoutCancel(ctx)
 	msg, err := message(n)
 	if err != nil {
 		return err
@@ -136,9 +138,8 @@ func (s *Notifications) Show(ctx context.Context, n signalbox.Notification) erro
 	return s.UpdateUnreadCount(ctx, n.UserID)
 }
 
-// showAll shows what is stored, whatever becomes of the request that stored it.
+// showAll shows what is stored.
 func (s *Notifications) showAll(ctx context.Context, stored []signalbox.Notification) {
-	ctx = context.WithoutCancel(ctx)
 	for _, n := range stored {
 		if err := s.Show(ctx, n); err != nil {
 			s.log.Error("showing a notification failed; it is stored", "user", n.UserID, "notification", n.ID, "error", err)

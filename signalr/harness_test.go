@@ -137,10 +137,15 @@ func hubServer(t *testing.T, o *HubOptions, register func(*Hub)) *testServer {
 	return s
 }
 
-// bubble runs f in a synctest bubble.
+// bubble runs f in a synctest bubble. Servers tick, so that time never stands still there: a test that waits for what
+// never comes would wait for ever.
 func bubble(t *testing.T, f func(*testing.T)) {
 	t.Helper()
-	synctest.Test(t, f)
+	synctest.Test(t, func(t *testing.T) {
+		watchdog := time.AfterFunc(24*time.Hour, func() { panic(t.Name() + " hangs") })
+		defer watchdog.Stop()
+		f(t)
+	})
 }
 
 // client is a client of a hub on a WebSocket.
@@ -278,3 +283,18 @@ func result(id, value string) string {
 func failure(id, text string) string {
 	return fmt.Sprintf(`{"type":3,"invocationId":%q,"error":%q}`, id, text)
 }
+
+// newTestServerWithout is a server that serves nothing.
+func newTestServerWithout(t *testing.T) *Server {
+	t.Helper()
+	s, err := NewServer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// discardMux maps nothing.
+type discardMux struct{}
+
+func (discardMux) Handle(string, http.Handler) {}

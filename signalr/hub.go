@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"signalbox/signalr/internal/httpconn"
@@ -35,7 +36,7 @@ type Method struct {
 }
 
 // Hub is a set of methods that clients invoke, and a door to the clients that are connected to it. Register its
-// methods first, then map it to one path with [Server.MapHub]; from then on it must not be changed and is safe for
+// methods first, then map it with [Server.MapHub]; from then on it must not be changed and is safe for
 // concurrent use.
 //
 // ASP.NET Core: Hub, with IHubContext.
@@ -48,10 +49,9 @@ type Hub struct {
 	onDisconnected func(ctx context.Context, c *Caller, cause error) error
 
 	// What every connection is sent now and then, encoded once.
-	pings  map[protocol.HubProtocol]httpconn.Frame
-	mapped atomic.Bool
-	// suspended is the server's, once the hub is mapped.
-	suspended *budget
+	pings   map[protocol.HubProtocol]httpconn.Frame
+	server  atomic.Pointer[Server] // set when the hub is mapped
+	filters sync.Once              // applies them
 }
 
 // NewHub returns a hub without methods; nil options are the defaults. It panics when an option cannot be meant.
@@ -90,7 +90,7 @@ func (h *Hub) HandleStream(name string, f StreamHandlerFunc) {
 func (h *Hub) Register(m Method) {
 	key := strings.ToLower(m.Name)
 	switch {
-	case h.mapped.Load():
+	case h.server.Load() != nil:
 		panic("signalr: method " + m.Name + " is registered after its hub was mapped")
 	case m.Name == "":
 		panic("signalr: a hub method needs a name")

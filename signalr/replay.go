@@ -62,7 +62,7 @@ func (r *replay) add(ctx context.Context, f httpconn.Frame, own bool) error {
 		r.mu.Lock()
 	}
 	defer r.mu.Unlock()
-	if !r.c.hub.suspended.add(r, len(f.Payload())) {
+	if !r.c.hub.server.Load().suspended.add(r, len(f.Payload())) {
 		return httpconn.ErrQueueFull
 	}
 	r.frames = append(r.frames, f)
@@ -98,7 +98,7 @@ func (r *replay) release() {
 	defer r.mu.Unlock()
 	if r.suspended {
 		r.suspended = false
-		r.c.hub.suspended.give(r.bytes)
+		r.c.hub.server.Load().suspended.give(r.bytes)
 	}
 	r.frames, r.bytes = nil, 0
 }
@@ -152,7 +152,7 @@ func (c *Connection) Suspended() {
 	defer r.mu.Unlock()
 	if !r.suspended {
 		r.suspended = true
-		c.hub.suspended.take(r.bytes)
+		c.hub.server.Load().suspended.take(r.bytes)
 	}
 }
 
@@ -168,7 +168,7 @@ func (c *Connection) Resume(attach func() bool) bool {
 	}
 	if r.suspended {
 		r.suspended = false
-		c.hub.suspended.give(r.bytes)
+		c.hub.server.Load().suspended.give(r.bytes)
 	}
 	if f, err := encodeFrame(c.proto, &protocol.Sequence{SequenceID: r.first}); err == nil {
 		_ = c.http.SendAnyway(f) // the connection may be over again

@@ -36,9 +36,25 @@ type ServerOptions struct {
 	// SuspendedBufferLimit is how many bytes all connections that wait for their client to resume them may keep
 	// together. A connection that would go beyond it is closed. Default 64 MiB.
 	SuspendedBufferLimit int
+	// Metrics is told when connections begin and end, to be counted as signalr.server.active_connections and
+	// signalr.server.connection.duration. Default: nobody is. Spans of invocations are the business of a [HubFilter].
+	Metrics Metrics
 	// Logger gets what operators should know. Default: nothing is logged.
 	Logger *slog.Logger
 }
+
+// Metrics is told when connections begin and end.
+type Metrics = httpconn.Metrics
+
+// CloseStatus says how a connection ended.
+type CloseStatus = httpconn.CloseStatus
+
+// The ways in which a connection ends.
+const (
+	NormalClosure = httpconn.NormalClosure
+	TimedOut      = httpconn.TimedOut
+	AppShutdown   = httpconn.AppShutdown
+)
 
 // TokenKey signs connection tokens.
 type TokenKey = httpconn.TokenKey
@@ -54,7 +70,7 @@ func NewServer(o *ServerOptions) (*Server, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	conns, err := httpconn.NewManager(httpconn.ManagerOptions{
-		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Logger: log,
+		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Metrics: o.Metrics, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("signalr: %w", err)
@@ -73,16 +89,16 @@ type Mux interface {
 type Middleware func(http.Handler) http.Handler
 
 // MapHub maps a hub to a path: {path}/negotiate and {path}, each with and without a slash at its end, for all methods
-// (F-001). The first middleware is the outermost; it sees every request of the hub. A hub is mapped once; MapHub panics
-// when that is not so.
+// (F-001). The first middleware is the outermost; it sees every request of the hub. A hub may be mapped to several paths,
+// such as one that needs authentication and one that does not, but belongs to one server: MapHub panics when it has
+// another already.
 //
 // ASP.NET Core: MapHub.
 func (s *Server) MapHub(mux Mux, path string, h *Hub, middleware ...Middleware) {
-	if h.mapped.Swap(true) {
-		panic("signalr: hub is mapped to " + path + ", but it is mapped already")
+	if !h.server.CompareAndSwap(nil, s) && h.server.Load() != s {
+		panic("signalr: the hub mapped to " + path + " belongs to another server")
 	}
-	h.suspended = &s.suspended
-	h.applyFilters()
+	h.filters.Do(h.applyFilters)
 	ep := s.conns.NewEndpoint(path, h.opts.Connection.endpoint(), func(c *httpconn.Conn, snap httpconn.Snapshot) httpconn.App {
 		return newConnection(h, c, snap)
 	}, capture, requestUser)

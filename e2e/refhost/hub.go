@@ -104,19 +104,19 @@ func registerCalls(h *signalr.Hub, st *state) {
 
 func registerSends(h *signalr.Hub) {
 	type caller = *signalr.Caller
-	h.Handle("Broadcast", signalr.Action1(func(ctx context.Context, c caller, m string) error {
+	h.Handle("Broadcast", signalr.Action1(func(ctx context.Context, c caller, m *string) error {
 		return c.Clients().All().Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendCaller", signalr.Action1(func(ctx context.Context, c caller, m string) error {
+	h.Handle("SendCaller", signalr.Action1(func(ctx context.Context, c caller, m *string) error {
 		return c.Clients().Caller().Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendOthers", signalr.Action1(func(ctx context.Context, c caller, m string) error {
+	h.Handle("SendOthers", signalr.Action1(func(ctx context.Context, c caller, m *string) error {
 		return c.Clients().Others().Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendTo", signalr.Action2(func(ctx context.Context, c caller, id, m string) error {
+	h.Handle("SendTo", signalr.Action2(func(ctx context.Context, c caller, id string, m *string) error {
 		return c.Clients().Client(id).Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendToUser", signalr.Action2(func(ctx context.Context, c caller, user, m string) error {
+	h.Handle("SendToUser", signalr.Action2(func(ctx context.Context, c caller, user string, m *string) error {
 		return c.Clients().User(user).Send(ctx, "Receive", m)
 	}))
 	h.Handle("JoinGroup", signalr.Action1(func(ctx context.Context, c caller, g *string) error {
@@ -125,16 +125,16 @@ func registerSends(h *signalr.Hub) {
 	h.Handle("LeaveGroup", signalr.Action1(func(ctx context.Context, c caller, g string) error {
 		return c.Groups().Remove(ctx, c.ConnectionID(), g)
 	}))
-	h.Handle("SendToGroup", signalr.Action2(func(ctx context.Context, c caller, g *string, m string) error {
+	h.Handle("SendToGroup", signalr.Action2(func(ctx context.Context, c caller, g, m *string) error {
 		return c.Clients().Group(*g).Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendToOthersInGroup", signalr.Action2(func(ctx context.Context, c caller, g, m string) error {
+	h.Handle("SendToOthersInGroup", signalr.Action2(func(ctx context.Context, c caller, g string, m *string) error {
 		return c.Clients().OthersInGroup(g).Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendAllExcept", signalr.Action2(func(ctx context.Context, c caller, ids []string, m string) error {
+	h.Handle("SendAllExcept", signalr.Action2(func(ctx context.Context, c caller, ids []string, m *string) error {
 		return c.Clients().AllExcept(ids...).Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendGroupExcept", signalr.Action3(func(ctx context.Context, c caller, g string, ids []string, m string) error {
+	h.Handle("SendGroupExcept", signalr.Action3(func(ctx context.Context, c caller, g string, ids []string, m *string) error {
 		return c.Clients().GroupExcept(g, ids...).Send(ctx, "Receive", m)
 	}))
 	h.Handle("Burst", signalr.Action1(func(ctx context.Context, c caller, n int) error {

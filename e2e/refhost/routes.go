@@ -19,9 +19,9 @@ import (
 func routes(srv *signalr.Server, s settings) http.Handler {
 	mux := http.NewServeMux()
 	state := &state{}
-	hub, authHub := newTestHub(state, s.hub), newTestHub(state, s.hub)
+	hub := newTestHub(state, s.hub)
 	srv.MapHub(mux, "/hub", hub, identify)
-	srv.MapHub(mux, "/authhub", authHub, identify, requireUser)
+	srv.MapHub(mux, "/authhub", hub, identify, requireUser)
 	srv.MapConnectionHandler(mux, "/echo", echo, &s.hub.Connection, identify)
 
 	mux.HandleFunc("POST /push", func(w http.ResponseWriter, r *http.Request) {

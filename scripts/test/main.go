@@ -28,7 +28,7 @@ type part struct {
 }
 
 // partLimit ends a part that hangs, so that the others still run and the closing line is still printed.
-const partLimit = 30 * time.Minute
+const partLimit = 20 * time.Minute
 
 func main() {
 	only := flag.String("only", "", "run only the parts whose `names` contain this text")
@@ -61,7 +61,7 @@ func runParts(ctx context.Context, only string) (tally, error) {
 
 	parts := []part{
 		{"system packages", installSystemPackages},
-		{"build", check("make", "build")},
+		{"build", check("make", "--no-print-directory", "build")},
 		{"gofmt", checkFormat},
 		{"go vet", check("go", "vet", "work")},
 		{"go test", runGoTests},

@@ -66,7 +66,7 @@ func readNPMPackage(dir string) (npmPackage, error) {
 
 // parts installs the package as its lock file says, and runs what it has of the scripts typecheck and test.
 func (p npmPackage) parts() []part {
-	parts := []part{{p.dir + " npm ci", check("make", p.dir+"/node_modules/.package-lock.json")}}
+	parts := []part{{p.dir + " npm ci", check("make", "--no-print-directory", p.dir+"/node_modules/.package-lock.json")}}
 	if p.scripts["typecheck"] != "" {
 		parts = append(parts, part{p.dir + " typecheck", check("npm", "--prefix", p.dir, "run", "--silent", "typecheck")})
 	}
@@ -79,6 +79,7 @@ func (p npmPackage) parts() []part {
 func (p npmPackage) runTests(ctx context.Context) tally {
 	cmd := command(ctx, "npm", "run", "--silent", "test")
 	cmd.Dir = p.dir
+	cmd.Env = append(cmd.Env, "RACE=1") // servers that tests build have the race detector, as all of our own tests
 	result, err := read(cmd, func(r io.Reader) tally { return readNodeTest(r, os.Stdout) })
 	switch {
 	case result.failed > 0:

@@ -76,13 +76,18 @@ type Conn struct {
 	// post is held by the one POST whose body is being read (F-031).
 	post chan struct{}
 
+	// socket is held while the connection's WebSocket changes. It is taken before mu.
+	socket sync.Mutex
+
 	mu        sync.Mutex
 	state     connState
 	transport transport.Type
 	stateful  bool // the client has negotiated stateful reconnect
 	resumable bool // the client may come back with another socket
+	sockets   int  // how many WebSockets there were
 	snap      Snapshot
 	started   time.Time // when the transport was bound
+	status    CloseStatus
 	lastSeen  time.Time // when the state became new or inactive
 	early     []byte    // posted before the transport was bound
 	driver    driver
@@ -385,6 +390,8 @@ func (c *Conn) suspendedLocked() bool {
 // lost says that the socket of d has ended without a close frame: the connection waits for a new one if it may, or is
 // over.
 func (c *Conn) lost(d *wsDriver) {
+	c.socket.Lock()
+	defer c.socket.Unlock()
 	c.mu.Lock()
 	if c.driver != d {
 		c.mu.Unlock()
@@ -399,6 +406,7 @@ func (c *Conn) lost(d *wsDriver) {
 	c.state, c.lastSeen = stateInactive, time.Now()
 	c.mu.Unlock()
 	d.abort()
+	d.settle()
 	c.app.(Resumer).Suspended()
 }
 
@@ -409,9 +417,16 @@ func (c *Conn) detachLocked() {
 	c.roomLocked()
 }
 
-// resume gives the connection a new socket, taking it away from one that is still there (F-133).
-func (c *Conn) resume(d *wsDriver) bool {
+// resume gives the connection a new socket, the turn-th, taking it away from one that is still there (F-133). It is
+// false when the connection has ended meanwhile, or a later socket was faster.
+func (c *Conn) resume(d *wsDriver, turn int) bool {
+	c.socket.Lock()
+	defer c.socket.Unlock()
 	c.mu.Lock()
+	if turn < c.sockets {
+		c.mu.Unlock()
+		return false
+	}
 	old := c.driver
 	if old != nil {
 		c.detachLocked()
@@ -421,6 +436,7 @@ func (c *Conn) resume(d *wsDriver) bool {
 	r := c.app.(Resumer)
 	if ws, ok := old.(*wsDriver); ok {
 		ws.replaced()
+		ws.settle()
 		r.Suspended()
 	}
 	return r.Resume(func() bool {
@@ -473,11 +489,11 @@ func (c *Conn) tick(now time.Time) {
 	expired := c.ep.opts.CloseOnAuthenticationExpiration && !c.snap.Expires.IsZero() && now.After(c.snap.Expires)
 	d := c.driver
 	c.mu.Unlock()
-	if idle {
-		c.dispose(nil)
-		return
-	}
-	if ws, ok := d.(*wsDriver); ok && ws.stuck(now, c.ep.opts.TransportSendTimeout) {
+	ws, ok := d.(*wsDriver)
+	if idle || ok && ws.stuck(now, c.ep.opts.TransportSendTimeout) {
+		c.mu.Lock()
+		c.status = TimedOut
+		c.mu.Unlock()
 		c.dispose(nil)
 		return
 	}

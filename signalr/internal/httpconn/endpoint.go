@@ -125,16 +125,16 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, kind.String()+notOffered)
 		return
 	}
-	first, status, text := c.bind(kind, r)
+	turn, status, text := c.bind(kind, r)
 	switch {
 	case status != 0:
 		answer(w, status, text)
 	case kind == transport.WebSockets:
-		ep.serveWebSocket(w, r, c, first)
+		ep.serveWebSocket(w, r, c, turn)
 	case kind == transport.ServerSentEvents:
 		ep.serveSSE(w, r, c)
 	default:
-		ep.servePoll(w, r, c, first)
+		ep.servePoll(w, r, c, turn == 1)
 	}
 }
 
@@ -196,31 +196,36 @@ func (ep *Endpoint) find(r *http.Request) (c *Conn, status int, text string) {
 	return c, 0, ""
 }
 
-// bind makes kind the connection's transport, or says why it cannot be (F-026 to F-028). first is set when it was not
-// bound before.
-func (c *Conn) bind(kind transport.Type, r *http.Request) (first bool, status int, text string) {
+// bind makes kind the connection's transport, or says why it cannot be (F-026 to F-028). turn is 1 for the
+// request that binds it, and counts the WebSockets that come after.
+func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, text string) {
 	snap := c.ep.capture(r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.transport != 0 && c.transport != kind:
-		return false, http.StatusBadRequest, "Cannot change transports mid-connection"
+		return 0, http.StatusBadRequest, "Cannot change transports mid-connection"
 	case c.state == stateOver:
-		return false, http.StatusNotFound, ""
+		return 0, http.StatusNotFound, ""
 	case c.transport == 0:
 		c.transport, c.state = kind, stateActive
 		c.snap, c.started = snap, time.Now()
 		c.app = c.ep.newApp(c, snap)
-		return true, 0, ""
+		if c.mgr.metrics != nil {
+			c.mgr.metrics.ConnectionStarted(kind)
+		}
+		c.sockets = 1
+		return 1, 0, ""
 	case kind == transport.WebSockets && c.resumable && !c.finished && !c.inputOver:
-		return false, 0, "" // F-133
+		c.sockets++
+		return c.sockets, 0, "" // F-133
 	case kind != transport.LongPolling:
-		return false, http.StatusConflict, ""
+		return 0, http.StatusConflict, ""
 	case c.driver == nil: // the first poll is still being answered
-		return false, http.StatusConflict, ""
+		return 0, http.StatusConflict, ""
 	}
 	c.snap.Expires = snap.Expires // F-126: of the latest GET
-	return false, 0, ""
+	return 2, 0, ""
 }
 
 // queryValue returns the first value of a key, whatever its case (F-016).

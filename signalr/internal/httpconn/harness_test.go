@@ -23,10 +23,15 @@ import (
 	"signalbox/signalr/transport"
 )
 
-// bubble runs f in a synctest bubble.
+// bubble runs f in a synctest bubble. Servers tick, so that time never stands still there: a test that waits for what
+// never comes would wait for ever.
 func bubble(t *testing.T, f func(*testing.T)) {
 	t.Helper()
-	synctest.Test(t, f)
+	synctest.Test(t, func(t *testing.T) {
+		watchdog := time.AfterFunc(24*time.Hour, func() { panic(t.Name() + " hangs") })
+		defer watchdog.Stop()
+		f(t)
+	})
 }
 
 // bench is a Manager with one endpoint whose connections run testApps.

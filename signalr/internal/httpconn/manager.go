@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"signalbox/signalr/transport"
 )
 
 // Manager owns the connections of a server and everything that works for them. Its zero value is not ready.
@@ -17,6 +19,7 @@ type Manager struct {
 	buffers           bufferPool
 	frames            framePool
 	log               *slog.Logger
+	metrics           Metrics
 	disconnectTimeout time.Duration
 	tickers           sync.WaitGroup
 
@@ -34,9 +37,29 @@ type ManagerOptions struct {
 	TokenKeys []TokenKey
 	// DisconnectTimeout is how long a connection without a transport is kept (F-005). Default 15 s.
 	DisconnectTimeout time.Duration
+	// Metrics may be nil.
+	Metrics Metrics
 	// Logger is required.
 	Logger *slog.Logger
 }
+
+// Metrics is told when connections begin and end. Its methods do not wait, and are called by many goroutines.
+type Metrics interface {
+	// ConnectionStarted says that a transport was bound (F-150).
+	ConnectionStarted(t transport.Type)
+	// ConnectionStopped says that a connection that was started is over, how, and how long it lasted (F-149).
+	ConnectionStopped(t transport.Type, status CloseStatus, lasted time.Duration)
+}
+
+// CloseStatus says how a connection ended, in the words of the metric's attribute (F-149).
+type CloseStatus string
+
+// The ways in which a connection ends.
+const (
+	NormalClosure CloseStatus = "normal_closure"
+	TimedOut      CloseStatus = "timeout"
+	AppShutdown   CloseStatus = "app_shutdown"
+)
 
 // NewManager returns a Manager without connections. No goroutine runs until there is one.
 func NewManager(o ManagerOptions) (*Manager, error) {
@@ -51,6 +74,7 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 		tokens:            t,
 		workers:           newWorkers(),
 		log:               o.Logger,
+		metrics:           o.Metrics,
 		disconnectTimeout: o.DisconnectTimeout,
 		conns:             make(map[connKey]*Conn),
 		spent:             make(map[connKey]time.Time),
@@ -85,7 +109,7 @@ func (m *Manager) add(ep *Endpoint, k connKey, id string, version int) *Conn {
 	if _, spent := m.spent[k]; spent || m.draining {
 		return nil
 	}
-	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: version, lastSeen: time.Now(), post: make(chan struct{}, 1)}
+	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: version, status: NormalClosure, lastSeen: time.Now(), post: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	m.conns[k] = c
 	if !m.ticking {
@@ -103,6 +127,13 @@ func (m *Manager) remove(c *Conn) {
 	}
 	delete(m.conns, c.key)
 	m.spent[c.key] = time.Now().Add(m.disconnectTimeout)
+	if m.metrics != nil && c.transport != 0 {
+		status := c.status
+		if m.draining {
+			status = AppShutdown
+		}
+		m.metrics.ConnectionStopped(c.transport, status, time.Since(c.started))
+	}
 	if len(m.conns) == 0 && m.empty != nil {
 		close(m.empty)
 		m.empty = nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,10 @@ type wsDriver struct {
 	// writeStart is when the write that runs began, in nanoseconds since 1970; 0 when none does.
 	writeStart atomic.Int64
 
+	// receiving is held while the App takes what came, so that what a socket brought is taken before another takes its
+	// place.
+	receiving sync.Mutex
+
 	// Only the reader's side touches these.
 	reader  websocket.Reader
 	payload []byte // where Data collects
@@ -33,8 +38,9 @@ type wsDriver struct {
 	peerDone  bool // the client has sent its close frame, or broken the rules: nothing of it matters any more
 }
 
-// serveWebSocket makes a WebSocket of the request. first says that it has bound the transport; else it resumes it.
-func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Conn, first bool) {
+// serveWebSocket makes a WebSocket of the request, the turn-th of the connection: the first binds the transport, the
+// others resume it.
+func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Conn, turn int) {
 	var sub string
 	if ep.opts.SubProtocol != nil {
 		sub = ep.opts.SubProtocol(websocket.Subprotocols(r))
@@ -42,7 +48,7 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 	nc, early, err := websocket.Upgrade(w, r, sub)
 	if err != nil {
 		ep.mgr.log.Debug("WebSocket upgrade failed", "connection", c.id, "error", err)
-		if first {
+		if turn == 1 {
 			c.dispose(nil)
 		}
 		if errors.Is(err, http.ErrNotSupported) { // middleware or HTTP/2 keeps the connection from us
@@ -52,10 +58,10 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 	}
 	d := &wsDriver{c: c, nc: nc, resume: make(chan bool, 1)}
 	attached := false
-	if first {
+	if turn == 1 {
 		attached = c.attach(d)
 	} else {
-		attached = c.resume(d)
+		attached = c.resume(d, turn)
 	}
 	if !attached {
 		_ = nc.Close()
@@ -124,11 +130,8 @@ func (r *wsRead) Run() {
 	payload := d.payload
 	d.payload = nil
 	var task Task
-	if len(payload) > 0 && d.current() {
-		var receiveErr error
-		if task, receiveErr = d.c.app.Receive(d.c.ctx, payload); receiveErr != nil {
-			task = nil
-		}
+	if len(payload) > 0 {
+		task = d.receive(payload)
 	}
 	if err != nil {
 		d.ended, d.bye = true, websocket.ProtocolError
@@ -145,11 +148,27 @@ func (r *wsRead) Run() {
 	}
 }
 
-// current says whether what the socket brings is still wanted.
-func (d *wsDriver) current() bool {
+// receive gives the App what came, if it is still wanted.
+func (d *wsDriver) receive(payload []byte) Task {
+	d.receiving.Lock()
+	defer d.receiving.Unlock()
 	d.c.mu.Lock()
-	defer d.c.mu.Unlock()
-	return d.c.driver == d && !d.c.inputOver
+	wanted := d.c.driver == d && !d.c.inputOver
+	d.c.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	task, err := d.c.app.Receive(d.c.ctx, payload)
+	if err != nil {
+		return nil // the connection is over
+	}
+	return task
+}
+
+// settle waits until the App has taken what came before the driver was detached.
+func (d *wsDriver) settle() {
+	d.receiving.Lock()
+	defer d.receiving.Unlock()
 }
 
 // Data collects a payload. It implements [websocket.Handler].

@@ -19,10 +19,16 @@ func errMissing(name string) error {
 
 // errType returns the error of a value at b[i] that is of another type than text says, unless it is no value at all.
 func errType(b []byte, i int, text string) error {
-	if c := b[i]; c != '{' && c != '[' && skipScalar(b, i) < 0 {
+	if c := b[i]; c != '{' && c != '[' && (skipScalar(b, i) < 0 || isCutNumber(b, i)) {
 		return errSyntax()
 	}
 	return protocol.InvalidData(text)
+}
+
+// isCutNumber says whether b[i] starts a number that the end of b may have cut short. The reference then finds nothing
+// else wrong with it.
+func isCutNumber(b []byte, i int) bool {
+	return (b[i] == '-' || b[i]-'0' <= 9) && skipNumber(b, i) == len(b)
 }
 
 // errStreamID returns the error of a stream id at b[i] that is no string.

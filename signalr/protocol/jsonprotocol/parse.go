@@ -233,7 +233,7 @@ func readInt(b []byte, i int, name string, bits int) (n int64, end int, err erro
 	if b[i] != '-' && b[i]-'0' > 9 {
 		return 0, 0, errType(b, i, "Expected '"+name+"' to be of type Number.")
 	}
-	if end = skipNumber(b, i); end < 0 {
+	if end = skipNumber(b, i); end < 0 || end == len(b) {
 		return 0, 0, errSyntax()
 	}
 	if n, err = strconv.ParseInt(string(b[i:end]), 10, bits); err != nil {

@@ -145,6 +145,8 @@ var records = []struct{ record, want string }{
 	{`{"sequenceId":"}`, `InvalidDataException: Error reading JSON.`},
 	{`{"sequenceId":[]}`, `InvalidDataException: Expected 'sequenceId' to be of type Number.`},
 	{`["a"`, `InvalidDataException: Unexpected JSON Token Type 'Array'. Expected a JSON Object.`},
+	{`{"type":1e5`, `InvalidDataException: Error reading JSON.`},
+	{`{"target":5`, `InvalidDataException: Error reading JSON.`},
 	{`nul`, `InvalidDataException: Error reading JSON.`},
 	{`{"type":6}}`, ""},
 	{`{"type":6}"`, ""},

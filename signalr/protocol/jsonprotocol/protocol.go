@@ -9,7 +9,8 @@
 //
 // Values are written by this package itself. ASP.NET Core names members in camel case, escapes text by a list of its
 // own and spells numbers as .NET does; to get that out of the library every single value has to pass through a hook,
-// which was measured to make writing ten times slower. Struct tags mean what they mean to the library.
+// which was measured to make writing three (structs) to fourteen times (slices of numbers) slower. Struct tags mean what
+// they mean to the library, but for the option embed on maps and the option format, which are not supported.
 //
 // How types travel:
 //
@@ -21,7 +22,7 @@
 //     zone, as .NET's DateTime does it.
 //   - [time.Duration] is .NET's TimeSpan: 1.02:03:04.5000000 is one day, two hours and so on.
 //   - []byte is base64. Nil slices, maps and pointers are null. Maps are written in the order of their keys.
-//   - Floating-point numbers that JSON cannot spell are an error.
+//   - NaN and the infinities cannot be written, and the name of an unknown member must be text although nobody reads it.
 //   - A [protocol.RawValue] is any JSON: it is read as it came, and written without white space and with its strings
 //     escaped anew. A nil one is null.
 package jsonprotocol

@@ -181,7 +181,9 @@ func (s *referenceServer) invoke(m *protocol.Invocation) (result any, ok bool, e
 	case "EchoPerson":
 		var v *person
 		if err = s.p.DecodeArguments(m.RawArguments, &v); err == nil {
-			v.Age++
+			if v != nil {
+				v.Age++
+			}
 		}
 		return v, true, err
 	case "Echo":

@@ -111,7 +111,7 @@ func TestPropertyNames(t *testing.T) {
 
 func TestCamelCase(t *testing.T) {
 	for name, want := range map[string]string{
-		"": "", "a": "a", "A": "a", "UserName": "userName", "ID": "id", "URLValue": "urlValue", "IDs": "iDs", "ABC": "abc", "AB1": "ab1",
+		"": "", "a": "a", "A": "a", "UserName": "userName", "ID": "id", "URLValue": "urlValue", "IDs": "iDs", "ABC": "abc", "AB1": "aB1",
 		"A1": "a1", "X2Y": "x2Y", "_A": "_A", "Ärger": "ärger", "IPhone": "iPhone", "iPhone": "iPhone",
 	} {
 		if got := camelCase(name); got != want {
@@ -318,11 +318,11 @@ func TestAppendValuesFails(t *testing.T) {
 		"NaN": math.NaN(), "infinity inside": []float64{1, math.Inf(1)}, "deep": deep, "circle": circle, "map key": map[float64]int{1: 1},
 		"channel": make(chan int), "no fields": struct{ hidden int }{}, "year 0": time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC),
 		"same name twice": struct {
-			A int `json:"x"`
+			X int
 			B int `json:"x"`
 		}{}, "string option": struct {
 			A bool `json:",string"`
-		}{}, "embedded number": struct{ status }{},
+		}{}, "embedded number": struct{ named }{},
 		"own method writes no JSON": badJSON{},
 	} {
 		if got, err := p.Append([]byte("before"), &protocol.StreamItem{InvocationID: "1", Item: v}); err == nil || string(got) != "before" {
@@ -397,6 +397,13 @@ type lenient struct{ Text string }
 func (l *lenient) UnmarshalJSON(b []byte) error {
 	l.Text = string(b)
 	return nil
+}
+
+func (l lenient) MarshalJSON() ([]byte, error) {
+	if l.Text == "" {
+		return []byte("null"), nil
+	}
+	return []byte(l.Text), nil
 }
 
 func TestDecodeFails(t *testing.T) {

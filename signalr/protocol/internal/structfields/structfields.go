@@ -31,9 +31,9 @@ type Field struct {
 // show is an error, because it is always a mistake.
 func Of(t reflect.Type, tagKey string, name func(string) string) ([]Field, error) {
 	type level struct {
-		t       reflect.Type
-		index   []int
-		again   bool // t was seen before: its fields count as ambiguous, but are not searched again
+		t     reflect.Type
+		index []int
+		again bool // t was seen before: its fields count as ambiguous, but are not searched again
 	}
 	var all []Field
 	shown := false
