@@ -52,11 +52,14 @@ func TestHandshake(t *testing.T) {
 						h.OnDisconnected(func(context.Context, *Caller, error) error { events++; return nil })
 					})
 					c := s.open("/hub")
+					sent := make(chan struct{})
 					go func() { // the server may stop reading
+						defer close(sent)
 						_ = c.ws.WriteMessage(websocket.TextMessage, []byte(row.send+"\x1e"))
 					}()
 					got := c.next()
 					if row.want == `{}` {
+						<-sent
 						if got != row.want || c.call("Echo", "x") != result("c", `"x"`) {
 							t.Errorf("got %s", got)
 						}
@@ -421,6 +424,7 @@ func TestShutdown(t *testing.T) {
 		})
 		a := s.connect()
 		waiting := s.open("/hub") // has not shaken hands
+		synctest.Wait()
 		down := make(chan error, 1)
 		go func() { down <- s.Shutdown(context.Background()) }()
 		a.want(`{"type":7,"allowReconnect":true}`, "close 1000")

@@ -80,6 +80,7 @@ func (c *Connection) Receive(ctx context.Context, data []byte) (httpconn.Task, e
 		select {
 		case <-room:
 		case <-c.ctx.Done():
+			return nil, httpconn.ErrClosed
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -197,7 +197,7 @@ func (c *Connection) dropPartialMessage() {
 		case <-c.ctx.Done():
 		}
 		c.mu.Lock()
-		if c.phase == phaseEnding {
+		if c.ctx.Err() != nil {
 			return
 		}
 	}
