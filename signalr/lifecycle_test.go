@@ -202,7 +202,7 @@ func TestMessageSizeLimit(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := hubServer(t, &HubOptions{MaximumReceiveMessageSize: -1}, nil)
 			c := s.connect()
-			go c.send(invocation("1", "Echo", strings.Repeat("x", 500_000)))
+			c.send(invocation("1", "Echo", strings.Repeat("x", 500_000)))
 			if m := c.next(); len(m) < 500_000 {
 				t.Errorf("got %d bytes", len(m))
 			}

@@ -295,3 +295,43 @@ func TestLayeredConnection(t *testing.T) {
 		t.Errorf("echo: %q, %v", p, err)
 	}
 }
+
+// deadlineWriter is a ResponseWriter whose deadlines take their time.
+type deadlineWriter struct {
+	*httptest.ResponseRecorder
+	gate chan struct{}
+}
+
+func (w deadlineWriter) SetReadDeadline(time.Time) error {
+	<-w.gate
+	return nil
+}
+
+// TestNothingTouchesAResponseAfterItsHandler: what a POST has arranged for the end of its connection must be over when
+// its handler returns: the response belongs to the next request then, and over HTTP/2 it is nil.
+func TestNothingTouchesAResponseAfterItsHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		target, a := b.poll()
+		body, w := io.Pipe()
+		gate, returned := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(returned)
+			r := request(t.Context(), http.MethodPost, target, "")
+			r.Body = body
+			b.ep.ServeHTTP(deadlineWriter{httptest.NewRecorder(), gate}, r)
+		}()
+		synctest.Wait()
+		a.c.Abort()
+		synctest.Wait() // the deadline is being set
+		_ = w.Close()
+		synctest.Wait()
+		select {
+		case <-returned:
+			t.Error("the handler has returned while its response is still in use")
+		default:
+		}
+		close(gate)
+		<-returned
+	})
+}

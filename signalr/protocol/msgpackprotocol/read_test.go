@@ -62,7 +62,7 @@ var describedElsewise = map[string]string{
 }
 
 // listTypes matches the type in front of the elements of a list or map.
-var listTypes = regexp.MustCompile("[A-Z]\\w*(<[\\w,]+>)?(\\[\\])*([\\[{])")
+var listTypes = regexp.MustCompile(`[A-Z]\w*(<[\w,]+>)?(\[\])*([\[{])`)
 
 func TestDecodeValues(t *testing.T) {
 	p := New(nil)

@@ -2,7 +2,8 @@ package msgpackprotocol
 
 // fixedSizes holds how many bytes follow each code from 0xC0 on that has no count; -1 for those that need a look.
 var fixedSizes = [...]int8{
-	codeNil - codeNil: 0, codeNever - codeNil: -1, codeFalse - codeNil: 0, codeTrue - codeNil: 0,
+	0:                   0, // codeNil
+	codeNever - codeNil: -1, codeFalse - codeNil: 0, codeTrue - codeNil: 0,
 	codeBin8 - codeNil: -1, codeBin16 - codeNil: -1, codeBin32 - codeNil: -1,
 	codeExt8 - codeNil: -1, codeExt16 - codeNil: -1, codeExt32 - codeNil: -1,
 	codeFloat32 - codeNil: 4, codeFloat64 - codeNil: 8,

@@ -87,8 +87,6 @@ type reader struct {
 	pos int
 }
 
-func (r *reader) rest() []byte { return r.b[r.pos:] }
-
 // next returns the code at the reader's position, which stays.
 func (r *reader) next() (byte, error) {
 	if r.pos >= len(r.b) {

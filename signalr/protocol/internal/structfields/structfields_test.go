@@ -21,6 +21,7 @@ type (
 	}
 	hidden struct{ Q int }
 	loop   struct {
+		//lint:ignore U1000 it is what is tested: a type that embeds itself
 		*loop
 		L int
 	}
