@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"signalbox/signalr/protocol"
+	"signalbox/signalr/protocol/jsonprotocol"
 )
 
 func TestResults(t *testing.T) {
@@ -297,5 +300,27 @@ func TestRegister(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// bomb cannot be encoded.
+type bomb struct{}
+
+func (bomb) MarshalJSON() ([]byte, error) { panic("boom") }
+
+// TestEncodingPanics: a result whose own code panics while it is encoded must end its connection, not the process: the
+// goroutine is the server's.
+func TestEncodingPanics(t *testing.T) {
+	_, err := func() (_ any, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = nil
+				t.Errorf("encoding panics: %v", p)
+			}
+		}()
+		return encodeFrame(jsonprotocol.New(nil), &protocol.Completion{InvocationID: "1", HasResult: true, Result: bomb{}})
+	}()
+	if err == nil {
+		t.Error("no error for a result that cannot be encoded")
 	}
 }

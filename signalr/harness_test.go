@@ -298,3 +298,12 @@ func newTestServerWithout(t *testing.T) *Server {
 type discardMux struct{}
 
 func (discardMux) Handle(string, http.Handler) {}
+
+// closing reads until the end.
+func closing(c *client) {
+	for {
+		if m := c.next(); strings.HasPrefix(m, "close") || m == "lost" {
+			return
+		}
+	}
+}

@@ -191,3 +191,24 @@ func TestClientResultsFromOutside(t *testing.T) {
 		})
 	})
 }
+
+// TestInvokeOfOneselfInOnDisconnected (F-109).
+func TestInvokeOfOneselfInOnDisconnected(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		failed := make(chan error, 1)
+		s := hubServer(t, nil, func(h *Hub) {
+			h.OnDisconnected(func(_ context.Context, c *Caller, _ error) error {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+				defer cancel()
+				_, err := Invoke[int](ctx, c.Clients().Caller(), "Ask")
+				failed <- err
+				return nil
+			})
+		})
+		c := s.connect()
+		_ = c.ws.Close()
+		if err := <-failed; !errors.Is(err, ErrConnectionClosed) {
+			t.Errorf("asking the connection that has ended: %v, want ErrConnectionClosed", err)
+		}
+	})
+}

@@ -293,6 +293,7 @@ func TestOrderAtTheEnd(t *testing.T) {
 			})
 		})
 		a, b := s.connect(), s.connect()
+		synctest.Wait() // OnConnected has returned
 		go func() { other <- b.next() }()
 		a.send(`{"type":7}`)
 		a.want(`{"type":7}`, "close 1000")
@@ -450,5 +451,43 @@ func TestShutdown(t *testing.T) {
 			}
 			close(release)
 		})
+	})
+}
+
+// TestNothingFollowsClose (F-113): a send waits for room when the connection is aborted, and finds some while the hub
+// still says goodbye.
+func TestNothingFollowsClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release, conns := make(chan struct{}), make(chan *Connection, 1)
+		s := hubServer(t, &HubOptions{Connection: ConnectionOptions{SendQueueLimit: 1000}}, func(h *Hub) {
+			h.OnConnected(func(_ context.Context, c *Caller) error { conns <- c.conn; return nil })
+			h.OnDisconnected(func(context.Context, *Caller, error) error { <-release; return nil })
+			h.Handle("Flood", Action0(func(ctx context.Context, c *Caller) error {
+				for range 3 {
+					if err := c.Clients().Caller().Send(context.WithoutCancel(ctx), "M", strings.Repeat("x", 600)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		})
+		c := s.connect()
+		c.send(invocation("", "Flood"))
+		synctest.Wait() // the second message waits for room
+		(<-conns).Abort()
+		var got []string
+		for range 2 {
+			m := c.next()
+			got = append(got, m[:min(len(m), 20)])
+		}
+		synctest.Wait()
+		close(release)
+		for m := ""; !strings.HasPrefix(m, "close") && m != "lost"; {
+			m = c.next()
+			got = append(got, m[:min(len(m), 20)])
+		}
+		if n := len(got); got[n-2] != `{"type":7}` {
+			t.Errorf("the client got %q: something follows the Close message", got)
+		}
 	})
 }

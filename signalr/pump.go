@@ -159,6 +159,9 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 			}
 		} else if len(rest) > 0 {
 			c.inbox = slices.Concat(rest, c.inbox)
+			if c.replay != nil {
+				c.replay.scanned = 0
+			}
 		}
 		if len(c.inbox) == 0 {
 			c.inbox = nil
@@ -170,7 +173,7 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 			c.scanAcksLocked()
 			c.mu.Unlock()
 			if wait == (headStart{}) {
-				time.AfterFunc(headStartTime, (*resumption)(c).Run)
+				time.AfterFunc(headStartTime, func() { c.http.Workers().Do((*resumption)(c)) })
 			}
 			return task
 		}
@@ -180,7 +183,10 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 			c.lastReceived = time.Now()
 			over := c.inputOver
 			c.mu.Unlock()
-			if over != nil {
+			switch {
+			case over != nil && task != nil:
+				return &lastCall{c, task, *over}
+			case over != nil:
 				c.inputEnded(*over)
 			}
 			return task
@@ -195,6 +201,19 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 			c.http.Workers().Do(task)
 		}
 	}
+}
+
+// lastCall is the last that a client has asked for before it left; the connection ends behind it.
+type lastCall struct {
+	c    *Connection
+	task httpconn.Task
+	err  error
+}
+
+// Run implements [httpconn.Task].
+func (l *lastCall) Run() {
+	l.task.Run()
+	l.c.inputEnded(l.err)
 }
 
 func (c *Connection) stopPumpLocked() {

@@ -58,18 +58,15 @@ func (r *Request) Header(name string) (value string, ok bool) {
 
 // Cookie returns the value of a cookie, and whether the request had it.
 func (r *Request) Cookie(name string) (value string, ok bool) {
+	h := make(http.Header)
 	for v := range r.values("Cookie") {
-		cookies, err := http.ParseCookie(v)
-		if err != nil {
-			continue
-		}
-		for _, c := range cookies {
-			if c.Name == name {
-				return c.Value, true
-			}
-		}
+		h.Add("Cookie", v)
 	}
-	return "", false
+	c, err := (&http.Request{Header: h}).Cookie(name) // lenient, as servers are
+	if err != nil {
+		return "", false
+	}
+	return c.Value, true
 }
 
 func (r *Request) values(name string) func(yield func(string) bool) {

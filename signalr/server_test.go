@@ -341,6 +341,7 @@ func TestTwoServers(t *testing.T) {
 		if got := cb.call("Echo", "alive"); got != result("c", `"alive"`) {
 			t.Errorf("the other server: %s", got)
 		}
+		synctest.Wait()
 		if a.Connections() != 0 || b.Connections() != 1 {
 			t.Errorf("%d and %d connections", a.Connections(), b.Connections())
 		}

@@ -3,6 +3,7 @@ package signalr
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -136,13 +137,12 @@ func (c *statefulClient) handle(text string) {
 	}
 }
 
+var cutsFlag = flag.Int("cuts", 200, "how often TestStatefulReconnectCuts cuts the socket")
+
 // TestStatefulReconnectCuts cuts the socket again and again in the middle of traffic in both directions: no message may
 // be lost, doubled or out of order (F-127 to F-137).
 func TestStatefulReconnectCuts(t *testing.T) {
-	cuts := 1000
-	if testing.Short() {
-		cuts = 100
-	}
+	cuts := *cutsFlag
 	var mu sync.Mutex
 	var notes []int
 	var hub *Hub

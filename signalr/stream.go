@@ -63,6 +63,9 @@ func (u *upload) next(ctx context.Context) (raw protocol.RawValue, ok bool, err 
 		case <-c.ctx.Done():
 			return nil, false, errStreamClosed
 		case <-ctx.Done():
+			if c.ctx.Err() != nil {
+				return nil, false, errStreamClosed
+			}
 			return nil, false, context.Cause(ctx)
 		}
 	}

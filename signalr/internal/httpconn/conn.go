@@ -135,27 +135,24 @@ func (c *Conn) Transport() transport.Type {
 }
 
 // Send queues f and does not wait. It fails with [ErrQueueFull] when there is no room, and with [ErrClosed].
-func (c *Conn) Send(f Frame) error { return c.enqueue(f, false) }
+func (c *Conn) Send(f Frame) error { return c.enqueue(f, false, false) }
 
 // SendAnyway queues f, past the bound if need be: the caller has a bound of its own.
-func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, true) }
+func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, true, false) }
 
 // SendLast queues f, past the bound if need be. It is the last word on this connection: what is sent after it fails with
 // [ErrClosed].
-func (c *Conn) SendLast(f Frame) error {
-	err := c.enqueue(f, true)
-	c.mu.Lock()
-	c.lastSent = true
-	c.roomLocked()
-	c.mu.Unlock()
-	return err
-}
+func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, true, true) }
 
-func (c *Conn) enqueue(f Frame, force bool) error {
+func (c *Conn) enqueue(f Frame, force, last bool) error {
 	c.mu.Lock()
 	if c.finished || c.lastSent || c.state == stateOver {
 		c.mu.Unlock()
 		return ErrClosed
+	}
+	if last {
+		c.lastSent = true
+		c.roomLocked()
 	}
 	if c.suspendedLocked() {
 		c.mu.Unlock()
@@ -353,6 +350,9 @@ func (c *Conn) attach(d driver) bool {
 		c.deliver(early) // what was posted before comes first
 	}
 	c.driver = d
+	if _, ok := d.(*wsDriver); ok {
+		c.mgr.readers.Add(1) // while the connection is in the table, so that a shutdown does not wait yet
+	}
 	if c.bound != nil {
 		close(c.bound)
 	}
@@ -446,6 +446,7 @@ func (c *Conn) resume(d *wsDriver, turn int) bool {
 			return false
 		}
 		c.state, c.driver = stateActive, d
+		c.mgr.readers.Add(1)
 		return true
 	})
 }
@@ -499,6 +500,7 @@ func (c *Conn) tick(now time.Time) {
 	}
 	if expired {
 		c.endInput(nil)
+		c.cancel() // calls that run or wait do not keep it
 		return
 	}
 	if app != nil && state != stateNew {

@@ -218,6 +218,7 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 		return 1, 0, ""
 	case kind == transport.WebSockets && c.resumable && !c.finished && !c.inputOver:
 		c.sockets++
+		c.snap.Expires = snap.Expires
 		return c.sockets, 0, "" // F-133
 	case kind != transport.LongPolling:
 		return 0, http.StatusConflict, ""

@@ -212,6 +212,11 @@ func (b *bench) start(method, target, body string, header ...string) *pending {
 	p := &pending{httptest.NewRecorder(), make(chan struct{}), cancel}
 	go func() {
 		defer close(p.done)
+		defer func() {
+			if v := recover(); v != nil && v != http.ErrAbortHandler { // as net/http does
+				panic(v)
+			}
+		}()
 		b.ep.ServeHTTP(p, request(ctx, method, target, body, header...))
 	}()
 	return p

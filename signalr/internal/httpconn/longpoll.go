@@ -200,5 +200,6 @@ func (ep *Endpoint) serveDelete(w http.ResponseWriter, c *Conn) {
 		return
 	}
 	c.endInput(nil)
+	c.cancel() // calls that run or wait do not keep it
 	answer(w, http.StatusAccepted, "")
 }

@@ -2,6 +2,7 @@ package httpconn
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -319,4 +320,112 @@ func TestQueryKeys(t *testing.T) {
 		}
 		wantAnswer(t, "empty id", b.do(http.MethodGet, "/c?id=", ""), http.StatusBadRequest, "text/plain", "Connection ID required")
 	})
+}
+
+// TestSupersededPollIsForgotten: a poll takes the place of another and its client goes away before the other has
+// unwound. The connection must then time out like any without a poll.
+func TestSupersededPollIsForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		target, a := b.poll()
+		gate := make(chan struct{})
+		w := &slowWriter{httptest.NewRecorder(), gate}
+		go b.ep.ServeHTTP(w, request(t.Context(), http.MethodGet, target, ""))
+		synctest.Wait()
+		second := b.start(http.MethodGet, target, "")
+		synctest.Wait() // the first poll is about to answer
+		second.cancel()
+		<-second.done
+		close(gate)
+		time.Sleep(time.Minute)
+		if !a.over() {
+			t.Error("a connection without a poll lives for ever")
+		}
+	})
+}
+
+// slowWriter answers when the gate opens.
+type slowWriter struct {
+	*httptest.ResponseRecorder
+	gate chan struct{}
+}
+
+func (w *slowWriter) WriteHeader(status int) {
+	<-w.gate
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+// plainWriter is what middleware that counts bytes makes of a ResponseWriter: no more than the interface.
+type plainWriter struct{ http.ResponseWriter }
+
+// TestPollBehindPlainMiddleware: a poll's answer is complete, so that it need not be flushed.
+func TestPollBehindPlainMiddleware(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		target, a := b.poll()
+		for _, want := range []string{"one", "two"} {
+			if err := a.c.Send(text(want)); err != nil {
+				t.Fatalf("sending %q: %v", want, err)
+			}
+			w := httptest.NewRecorder()
+			b.ep.ServeHTTP(plainWriter{w}, request(t.Context(), http.MethodGet, target, ""))
+			if w.Body.String() != want {
+				t.Errorf("poll: %d %q, want %q", w.Code, w.Body, want)
+			}
+		}
+		if a.over() {
+			t.Error("the connection was closed because a poll could not be flushed")
+		}
+	})
+}
+
+// TestServerTimeouts: the HTTP server's own limits, which are meant for ordinary requests, must not end event streams
+// and polls.
+func TestServerTimeouts(t *testing.T) {
+	limits := func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = 5*time.Second, 20*time.Second }
+	t.Run("event stream", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b := newBench(t)
+			n := b.serve(limits)
+			res := n.get(at(b.negotiate().ConnectionToken), "Accept", "text/event-stream")
+			a := <-b.apps
+			read := make(chan string)
+			go func() {
+				p, _ := io.ReadAll(res.Body)
+				read <- string(p)
+			}()
+			time.Sleep(time.Minute)
+			if err := a.c.Send(text("late")); err != nil {
+				t.Errorf("sending: %v", err)
+			}
+			synctest.Wait()
+			a.c.Finish(nil)
+			if got, want := <-read, ":\r\ndata: late\r\n\r\n"; got != want {
+				t.Errorf("the stream was %q, want %q", got, want)
+			}
+		})
+	})
+	for _, row := range []struct{ name, want string }{{"poll with data", "late"}, {"poll without", ""}} {
+		t.Run(row.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				b := newBench(t)
+				n := b.serve(limits)
+				target, a := b.poll()
+				go func() {
+					time.Sleep(time.Minute)
+					if row.want != "" {
+						_ = a.c.Send(text(row.want))
+					}
+				}()
+				res, err := n.http.Get("http://httpconn.test" + target)
+				if err != nil {
+					t.Fatalf("poll: %v", err)
+				}
+				defer res.Body.Close()
+				if p, err := io.ReadAll(res.Body); string(p) != row.want || err != nil {
+					t.Errorf("poll: %q, %v, want %q", p, err, row.want)
+				}
+			})
+		})
+	}
 }

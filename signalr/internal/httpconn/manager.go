@@ -22,6 +22,8 @@ type Manager struct {
 	metrics           Metrics
 	disconnectTimeout time.Duration
 	tickers           sync.WaitGroup
+	readers           sync.WaitGroup // of WebSockets
+	down              chan struct{}  // closed when a shutdown has ended
 
 	mu       sync.Mutex
 	conns    map[connKey]*Conn
@@ -79,6 +81,7 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 		conns:             make(map[connKey]*Conn),
 		spent:             make(map[connKey]time.Time),
 		stop:              make(chan struct{}),
+		down:              make(chan struct{}),
 	}, nil
 }
 
@@ -184,9 +187,15 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	m.mu.Lock()
 	if m.draining {
 		m.mu.Unlock()
-		return nil
+		select {
+		case <-m.down:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	m.draining = true
+	defer close(m.down)
 	var empty chan struct{}
 	conns := make([]*Conn, 0, len(m.conns))
 	for _, c := range m.conns {
@@ -218,9 +227,10 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	}
 	close(m.stop)
 	m.tickers.Wait()
-	m.workers.close()
 	done := make(chan struct{})
 	go func() {
+		m.readers.Wait()
+		m.workers.close()
 		m.workers.wait()
 		close(done)
 	}()
@@ -248,6 +258,7 @@ func (c *Conn) shutdown() {
 		return
 	}
 	c.endInput(nil)
+	c.cancel() // calls that run or wait do not keep it
 }
 
 // bufferPool holds the buffers that bytes are read into while they are being looked at.

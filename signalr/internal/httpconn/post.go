@@ -24,24 +24,40 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 		answer(w, http.StatusNotFound, "")
 		return
 	case <-r.Context().Done():
-		return
+		panic(http.ErrAbortHandler) // an answer would say that the body was taken
 	}
 	// A body that does not come must not outlive the connection.
 	rc := http.NewResponseController(w)
-	defer context.AfterFunc(c.ctx, func() { _ = rc.SetReadDeadline(time.Unix(1, 0)) })()
+	cut := make(chan struct{})
+	stop := context.AfterFunc(c.ctx, func() {
+		defer close(cut)
+		_ = rc.SetReadDeadline(time.Unix(1, 0))
+	})
+	status := ep.takeBody(r, c)
+	if !stop() {
+		<-cut
+		w.Header().Set("Connection", "close") // the server cannot read from it any more
+	}
+	if status == 0 {
+		panic(http.ErrAbortHandler) // the client is gone
+	}
+	answer(w, status, "")
+}
+
+// takeBody gives the App the body of a POST and returns how to answer it; 0 when there is nobody to answer.
+func (ep *Endpoint) takeBody(r *http.Request, c *Conn) (status int) {
 	buf := c.mgr.buffers.get()
-	defer func() {
-		if buf != nil {
-			c.mgr.buffers.put(buf)
-		}
-	}()
+	defer func() { c.mgr.buffers.put(buf) }()
 	for {
 		n, err := r.Body.Read(buf[:])
 		if n > 0 {
 			task, receiveErr := c.receive(r, buf[:n])
-			if receiveErr != nil {
-				answer(w, http.StatusNotFound, "")
-				return
+			switch {
+			case receiveErr == nil:
+			case c.ctx.Err() != nil || errors.Is(receiveErr, ErrClosed):
+				return http.StatusNotFound
+			default:
+				return 0
 			}
 			if task != nil {
 				// The task looks at the buffer until it has run.
@@ -49,19 +65,15 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 				buf = c.mgr.buffers.get()
 			}
 		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if c.ctx.Err() != nil && err != nil {
-			answer(w, http.StatusNotFound, "")
-			return
-		}
-		if err != nil {
-			answer(w, http.StatusBadRequest, "")
-			return
+		switch {
+		case errors.Is(err, io.EOF):
+			return http.StatusOK
+		case err != nil && c.ctx.Err() != nil:
+			return http.StatusNotFound
+		case err != nil:
+			return http.StatusBadRequest
 		}
 	}
-	answer(w, http.StatusOK, "")
 }
 
 type postTask struct {

@@ -239,3 +239,82 @@ func TestSlowPostHoldsNobodyUp(t *testing.T) {
 		}
 	})
 }
+
+// TestPostEndsWithItsConnection (F-032): the body of a POST never comes, and meanwhile the connection ends.
+func TestPostEndsWithItsConnection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		n := b.serve()
+		target, a := b.poll()
+		body, w := io.Pipe()
+		defer w.Close()
+		status := make(chan string, 1)
+		go func() {
+			res, err := n.http.Post("http://httpconn.test"+target, "text/plain", body)
+			if err != nil {
+				status <- err.Error()
+				return
+			}
+			status <- res.Status
+			_ = res.Body.Close()
+		}()
+		if _, err := w.Write([]byte("half of")); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-a.got; got != "half of" {
+			t.Fatalf("received %q", got)
+		}
+		a.c.Abort()
+		time.Sleep(time.Minute)
+		select {
+		case got := <-status:
+			if got != "404 Not Found" {
+				t.Errorf("the POST was answered with %s, want 404", got)
+			}
+		default:
+			t.Error("the POST hangs although its connection is over")
+			_ = w.CloseWithError(io.ErrClosedPipe)
+			<-status
+		}
+	})
+}
+
+// deadlineWriter is a ResponseWriter whose deadlines take their time.
+type deadlineWriter struct {
+	*httptest.ResponseRecorder
+	gate chan struct{}
+}
+
+func (w deadlineWriter) SetReadDeadline(time.Time) error {
+	<-w.gate
+	return nil
+}
+
+// TestNothingTouchesAResponseAfterItsHandler: what a POST has arranged for the end of its connection must be over when
+// its handler returns: the response belongs to the next request then, and over HTTP/2 it is nil.
+func TestNothingTouchesAResponseAfterItsHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		target, a := b.poll()
+		body, w := io.Pipe()
+		gate, returned := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(returned)
+			r := request(t.Context(), http.MethodPost, target, "")
+			r.Body = body
+			b.ep.ServeHTTP(deadlineWriter{httptest.NewRecorder(), gate}, r)
+		}()
+		synctest.Wait()
+		a.c.Abort()
+		synctest.Wait() // the deadline is being set
+		_ = w.Close()
+		synctest.Wait()
+		select {
+		case <-returned:
+			t.Error("the handler has returned while its response is still in use")
+		default:
+		}
+		close(gate)
+		<-returned
+	})
+}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"signalbox/signalr/transport"
 )
 
 // TestShutdown: each App is told, may say a last word, and Shutdown waits for all of it.
@@ -113,5 +115,50 @@ func TestWorkers(t *testing.T) {
 		w.wait()
 		w.Do(taskFunc(func() { ran <- 0 })) // still runs, and leaves nothing behind
 		<-ran
+	})
+}
+
+// TestShutdownWaitsForEnded: a client drops at the moment of the shutdown. Its App must have been told, and what that
+// started must have run, before Shutdown returns.
+func TestShutdownWaitsForEnded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		gate := make(chan struct{})
+		b.onEnded = func(*testApp, error) { <-gate }
+		_, a := b.poll()
+		go a.c.Abort()
+		synctest.Wait() // Ended runs
+		down := make(chan error, 1)
+		go func() { down <- b.mgr.Shutdown(context.Background()) }()
+		synctest.Wait()
+		select {
+		case <-down:
+			t.Error("Shutdown has returned while an App is being told that its connection is over")
+		default:
+		}
+		close(gate)
+		synctest.Wait()
+	})
+}
+
+// TestShutdownWaitsForCutHandlers: a handler that only waits for its context is cut when the time is up, and given a
+// moment to return.
+func TestShutdownWaitsForCutHandlers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		b := newRawBench(t, func(ctx context.Context, _ Snapshot, _ transport.Conn) error {
+			defer close(ended)
+			<-ctx.Done()
+			return nil
+		})
+		b.do(http.MethodGet, at(b.negotiate().ConnectionToken), "")
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err := b.mgr.Shutdown(ctx)
+		select {
+		case <-ended:
+		default:
+			t.Errorf("Shutdown returned (%v) before the handler did, which heeds its context", err)
+		}
 	})
 }

@@ -42,6 +42,12 @@ type wsDriver struct {
 // others resume it.
 func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Conn, turn int) {
 	var sub string
+	defer func() {
+		if p := recover(); p != nil { // of the application's selector
+			c.dispose(nil)
+			panic(p)
+		}
+	}()
 	if ep.opts.SubProtocol != nil {
 		sub = ep.opts.SubProtocol(websocket.Subprotocols(r))
 	}
@@ -69,7 +75,10 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 	}
 	// The HTTP handler returns, so that its buffers and stack become garbage; the reader ends with the socket, which
 	// dispose closes.
-	go d.read(early)
+	go func() {
+		defer c.mgr.readers.Done()
+		d.read(early)
+	}()
 }
 
 // deliver gives the App bytes that it may keep, on the caller's goroutine.
@@ -139,8 +148,8 @@ func (r *wsRead) Run() {
 			d.bye = v.Code
 		}
 	}
-	if d.ended && d.goodbye(d.bye) {
-		d.c.endInput(err)
+	if d.ended {
+		d.goodbye(d.bye, err)
 	}
 	d.resume <- !d.ended
 	if task != nil {
@@ -189,29 +198,32 @@ func (d *wsDriver) Ping(p []byte) {
 // Closed notes that the client wants to end: the answer is always 1000 (F-050).
 func (d *wsDriver) Closed(int, string) { d.ended, d.bye = true, websocket.NormalClosure }
 
-// goodbye drops the queue, has a close frame sent, unless there was one, and then the socket closed. It is false when
-// another socket has taken over.
-func (d *wsDriver) goodbye(code int) bool {
+// goodbye drops the queue, tells the App that the input is over, has a close frame sent, unless there was one, and then
+// the socket closed. Nothing happens when another socket has taken over.
+func (d *wsDriver) goodbye(code int, err error) {
 	c := d.c
 	c.mu.Lock()
 	if c.driver != d {
 		c.mu.Unlock()
-		return false
+		return
 	}
 	d.peerDone = true
 	d.closeCode = code
 	answered := d.closeSent
 	c.frames, c.queued = nil, 0
 	c.roomLocked()
+	c.mu.Unlock()
+	c.endInput(err) // first: what follows may dispose of the connection
+	if answered {
+		c.dispose(nil) // this was the answer to our close frame
+		return
+	}
+	c.mu.Lock()
 	wake := c.wakeLocked()
 	c.mu.Unlock()
-	switch {
-	case answered:
-		c.dispose(nil) // this was the answer to our close frame
-	case wake != nil:
+	if wake != nil {
 		wake.wake()
 	}
-	return true
 }
 
 // wake has a worker drain the queue.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,6 +64,7 @@ func TestWebSocket(t *testing.T) {
 				t.Errorf("closed with %d, want 1000", code)
 			}
 			<-a.ended
+			synctest.Wait()
 			if a.err != nil || b.mgr.Count() != 0 {
 				t.Errorf("ended with %v, %d connections left", a.err, b.mgr.Count())
 			}
@@ -469,4 +472,93 @@ func TestSubProtocolAndOrigin(t *testing.T) {
 			t.Errorf("%d connections", c)
 		}
 	})
+}
+
+// TestImpossibleUpgrade: middleware that hides the connection makes WebSockets impossible; the client must be told.
+func TestImpossibleUpgrade(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		w := httptest.NewRecorder()
+		b.ep.ServeHTTP(plainWriter{w}, request(t.Context(), http.MethodGet, "/c", "", "Connection", "Upgrade", "Upgrade", "websocket",
+			"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+		if w.Code < 400 {
+			t.Errorf("an upgrade that failed was answered with %d", w.Code)
+		}
+		if n := b.mgr.Count(); n != 0 {
+			t.Errorf("%d connections are left", n)
+		}
+	})
+}
+
+// TestRefusedWebSocketLeavesNothing: no connection is made for a WebSocket that the endpoint does not offer.
+func TestRefusedWebSocketLeavesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t, func(o *EndpointOptions) { o.Transports = transport.LongPolling })
+		w := b.do(http.MethodGet, "/c", "", "Connection", "Upgrade", "Upgrade", "websocket",
+			"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+		wantAnswer(t, "upgrade", w, http.StatusNotFound, "text/plain", "WebSockets transport not supported by this end point type")
+		if n := b.mgr.Count(); n != 0 {
+			t.Errorf("%d connections are left of a refused request", n)
+		}
+	})
+}
+
+// layered is a connection as a listener hands it out that does something of its own with the bytes.
+type layered struct{ *net.TCPConn }
+
+func (l layered) Read(p []byte) (int, error) {
+	n, err := l.TCPConn.Read(p)
+	for i := range p[:n] {
+		p[i] ^= 0x55
+	}
+	return n, err
+}
+
+func (l layered) Write(p []byte) (int, error) {
+	q := make([]byte, len(p))
+	for i := range p {
+		q[i] = p[i] ^ 0x55
+	}
+	return l.TCPConn.Write(q)
+}
+
+type layeredListener struct{ net.Listener }
+
+func (l layeredListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return layered{c.(*net.TCPConn)}, nil
+}
+
+// TestLayeredConnection: what a listener's own connections do with the bytes must not be passed by.
+func TestLayeredConnection(t *testing.T) {
+	b := newRawBench(t, echo)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := &http.Server{Handler: b.ep}
+	go func() { _ = hs.Serve(layeredListener{ln}) }()
+	defer hs.Close()
+	dialer := websocket.Dialer{NetDial: func(network, addr string) (net.Conn, error) {
+		c, err := net.Dial(network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return layered{c.(*net.TCPConn)}, nil
+	}}
+	ws, _, err := dialer.Dial("ws://"+ln.Addr().String()+"/c", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.Close()
+	if err := ws.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, p, err := ws.ReadMessage(); string(p) != "hello" {
+		t.Errorf("echo: %q, %v", p, err)
+	}
 }
