@@ -20,9 +20,10 @@ help: ## list these targets
 run: $(BUNDLE) ## serve http://127.0.0.1:8080 with demo data kept in ./data (LISTEN=… DATA=… to change)
 	go run ./cmd/signalbox serve --demo --listen $(LISTEN) --data $(DATA)
 
-build: $(BUNDLE) ## build bin/signalbox and bin/refhost, static
+build: $(BUNDLE) ## build bin/signalbox, bin/refhost and bin/functionalhost, static
 	$(GO_BUILD) -o bin/signalbox ./cmd/signalbox
 	$(GO_BUILD) -o bin/refhost ./e2e/refhost
+	$(GO_BUILD) -o bin/functionalhost ./e2e/functionalhost
 
 test: ## install what the tests need and run them all, the last line counts them
 	@go run ./scripts/test
