@@ -33,7 +33,7 @@ func (turnBlocker) stillBlocks(c *Connection) bool {
 // the answers to pipelined calls come in their order; this keeps that order for handlers that do not wait.
 type headStart struct{}
 
-const headStartTime = 2 * time.Millisecond
+const headStartTime = 20 * time.Millisecond
 
 func (headStart) stillBlocks(c *Connection) bool {
 	return c.running+len(c.streams) > 0 && time.Since(c.lastStart) < headStartTime

@@ -22,7 +22,7 @@ func TestConnections(t *testing.T) {
 	if err := s.write.QueryRow(`PRAGMA busy_timeout`).Scan(&timeout); err != nil || timeout != int(busyTimeout.Milliseconds()) {
 		t.Errorf("busy_timeout = %d, %v, want %d", timeout, err, busyTimeout.Milliseconds())
 	}
-	if err := s.write.QueryRow(`PRAGMA synchronous`).Scan(&synchronous); err != nil || synchronous != 1 {
-		t.Errorf("synchronous = %d, %v, want 1 (NORMAL)", synchronous, err)
+	if err := s.write.QueryRow(`PRAGMA synchronous`).Scan(&synchronous); err != nil || synchronous != 2 {
+		t.Errorf("synchronous = %d, %v, want 2 (FULL)", synchronous, err)
 	}
 }
