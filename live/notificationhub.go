@@ -14,8 +14,8 @@ import (
 // NotificationHub brings a user's notifications to each of the user's connections.
 type NotificationHub struct {
 	AuthenticatedHub
-	// Notifications is required. MarkAsRead must be one that tells the user's connections: see [Notifications].
-	Notifications signalbox.NotificationService
+	// Notifications is required, and shows through this hub.
+	Notifications *Notifications
 	// Topics is required.
 	Topics signalbox.TopicService
 	// Logger is required.
@@ -41,12 +41,9 @@ func (h *NotificationHub) OnConnected(ctx context.Context, c *signalr.Caller) er
 			return err
 		}
 	}
-	count, err := h.Notifications.UnreadCount(ctx, c.UserID())
-	if err != nil {
-		return fmt.Errorf("counting unread notifications: %w", err)
-	}
 	h.Logger.Debug("connected to notifications", "user", c.UserID(), "connection", c.ConnectionID())
-	return notificationhub.To(c.Clients().Caller().ClientProxy).UnreadCountUpdated(ctx, count)
+	// In turn with the counts that the group gets: an older one must not come last.
+	return h.Notifications.sendCountTo(ctx, c.UserID(), c.ConnectionID())
 }
 
 // OnDisconnected logs it; the groups are left by themselves.

@@ -82,12 +82,23 @@ func (s *Notifications) SendToGroup(ctx context.Context, group string, m signalb
 
 // UpdateUnreadCount implements [signalbox.RealTimeNotificationService].
 func (s *Notifications) UpdateUnreadCount(ctx context.Context, userID string) error {
+	return s.sendCount(ctx, userID, s.user(userID))
+}
+
+// sendCount tells some of the user's connections how many notifications are unread.
+func (s *Notifications) sendCount(ctx context.Context, userID string, to notificationhub.Sender) error {
 	defer s.counts.lock(userID)()
 	count, err := s.UnreadCount(ctx, userID)
 	if err != nil {
 		return fmt.Errorf("counting unread notifications: %w", err)
 	}
-	return s.user(userID).UnreadCountUpdated(ctx, count)
+	return to.UnreadCountUpdated(ctx, count)
+}
+
+// sendCountTo tells one of the user's connections. What a connection sends to itself may wait for room in its queue,
+// which nobody must do under the lock; so it is sent as by somebody else.
+func (s *Notifications) sendCountTo(ctx context.Context, userID, connectionID string) error {
+	return s.sendCount(ctx, userID, notificationhub.To(s.hub.Clients().Client(connectionID).ClientProxy))
 }
 
 // MarkAsRead marks a notification as read and tells all of the user's connections, if that changed anything.
