@@ -447,8 +447,9 @@ func (c *Connection) welcome(p protocol.HubProtocol, version int) httpconn.Task 
 	if stateful {
 		c.http.AllowResume(true)
 	}
-	// The answer has the format of the protocol already (F-049).
-	_ = c.http.SendAnyway(httpconn.NewFrame(p.TransferFormat(), protocol.AppendHandshakeResponse(nil, "")))
+	// The answer has the format of the protocol already (F-049). It waits until the lifetime manager knows the connection:
+	// who has read it can be sent to.
+	c.http.Queue(httpconn.NewFrame(p.TransferFormat(), protocol.AppendHandshakeResponse(nil, "")))
 	return (*starting)(c)
 }
 
@@ -461,7 +462,9 @@ func (s *starting) Run() { runAll(s) }
 func (s *starting) do() httpconn.Task {
 	c := (*Connection)(s)
 	var e *ending
-	if err := c.hub.manager.OnConnected(c.ctx, c); err != nil {
+	err := c.hub.manager.OnConnected(c.ctx, c)
+	c.http.Flush()
+	if err != nil {
 		c.hub.opts.Logger.Error("the lifetime manager's OnConnected failed", "connection", c.ID(), "error", err)
 		e = &ending{failed: err, silent: true} // nothing is sent (F-112)
 	} else if err := c.hub.callConnected(c.ctx, &c.caller); err != nil {

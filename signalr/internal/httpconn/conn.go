@@ -140,6 +140,33 @@ func (c *Conn) Send(f Frame) error { return c.enqueue(f, false, false) }
 // SendAnyway queues f, past the bound if need be: the caller has a bound of its own.
 func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, true, false) }
 
+// Queue queues f, past the bound if need be, and leaves it there until something else is sent or [Conn.Flush] is called.
+func (c *Conn) Queue(f Frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finished || c.lastSent || c.state == stateOver {
+		return
+	}
+	if c.frames == nil {
+		c.frames = c.mgr.frames.get()
+	}
+	c.frames = append(c.frames, f)
+	c.queued += f.size()
+}
+
+// Flush sends what [Conn.Queue] left.
+func (c *Conn) Flush() {
+	c.mu.Lock()
+	var wake driver
+	if len(c.frames) > 0 {
+		wake = c.wakeLocked()
+	}
+	c.mu.Unlock()
+	if wake != nil {
+		wake.wake()
+	}
+}
+
 // SendLast queues f, past the bound if need be. It is the last word on this connection: what is sent after it fails with
 // [ErrClosed].
 func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, true, true) }
