@@ -13,13 +13,11 @@ import (
 func TestConnectionOfNobodyIsAborted(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{notificationhub.Path, orderhub.Path} {
-		t.Run(path, func(t *testing.T) {
-			// What is called along with the handshake is not run either.
-			c := s.dial(path, "")
-			c.send(jsonHandshake + "\x1e" + `{"type":1,"invocationId":"c","target":"SubscribeToTopic","arguments":["news"]}` +
-				"\x1e" + `{"type":1,"invocationId":"c","target":"SubscribeToOrder","arguments":["1"]}`)
-			c.want(`{}`, `{"type":7}`, "close 1000")
-		})
+		// What is called along with the handshake is not run either.
+		c := s.dial(path, "")
+		c.send(jsonHandshake + "\x1e" + `{"type":1,"invocationId":"c","target":"SubscribeToTopic","arguments":["news"]}` +
+			"\x1e" + `{"type":1,"invocationId":"c","target":"SubscribeToOrder","arguments":["1"]}`)
+		c.want(`{}`, `{"type":7}`, "close 1000")
 	}
 	wait(t, "the end of the connection", s.disconnected)
 	for name, asked := range map[string][]string{"inbox": s.inbox.asked(), "topics": s.topics.asked(), "orders": s.book.asked()} {

@@ -40,20 +40,23 @@ func main() {
 
 // run runs the command that args name.
 func run(ctx context.Context, args []string) error {
-	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("signalbox"),
-		kong.Description("A real-time server for notifications and live status pages."),
-		kong.UsageOnError(),
-		kong.DefaultEnvars("SIGNALBOX"),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
-	if err != nil {
-		return err
-	}
-	command, err := parser.Parse(args)
+	command, err := parse(ctx, args, &cli{})
 	if err != nil {
 		return err
 	}
 	return command.Run()
+}
+
+// parse reads args and the environment into c.
+func parse(ctx context.Context, args []string, c *cli) (*kong.Context, error) {
+	parser, err := kong.New(c,
+		kong.Name("signalbox"),
+		kong.Description("A real-time server for notifications and live status pages."),
+		kong.DefaultEnvars("SIGNALBOX"),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return parser.Parse(args)
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -39,18 +39,15 @@ type serveCmd struct {
 	PollInterval  time.Duration `help:"How often pages ask for changes while no live connection can be had." default:"30s" env:"SIGNALBOX_POLL_INTERVAL"`
 	ShutdownLimit time.Duration `help:"How long connections and requests may take to end at shutdown." name:"shutdown-timeout" default:"10s" env:"SIGNALBOX_SHUTDOWN_TIMEOUT"`
 	LogLevel      slog.Level    `help:"How much to log: debug, info, warn or error." default:"info" env:"SIGNALBOX_LOG_LEVEL"`
-
-	// out is where the address and the accounts are printed; standard output unless a test says otherwise.
-	out io.Writer
 }
 
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context) (err error) {
-	if c.out == nil {
-		c.out = os.Stdout
-	}
 	topics, err := parseTopics(c.Topics)
 	if err != nil {
+		return err
+	}
+	if err := checkOrigins(c.Origins); err != nil {
 		return err
 	}
 	interval := c.OrderInterval
@@ -84,7 +81,7 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer listener.Close() // http.Server closes it too; what that returns is of interest
-	fmt.Fprintf(c.out, "Signalbox listens on http://%s\n", listener.Addr())
+	fmt.Printf("Signalbox listens on http://%s\n", listener.Addr())
 	workers := []func(context.Context) error{
 		(&worker.OrderProcessingNotifier{
 			Orders: store, Live: app.notifications, Interval: interval, ErrorDelay: c.OrderRetry, Log: log,
@@ -97,14 +94,24 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 			return err
 		}
 		for _, u := range demoUsers {
-			fmt.Fprintf(c.out, "  demo account  %-6s password %s\n", u.name, demoPassword)
+			fmt.Printf("  demo account  %-6s password %s\n", u.name, demoPassword)
 			workers = append(workers, (&worker.DemoOrders{
 				Orders: app.orders, OwnerID: u.name, IDs: u.orders, Interval: 2 * time.Second, Log: log,
 			}).Run)
 		}
-		fmt.Fprintf(c.out, "  API key       %s\n", key)
+		fmt.Printf("  API key       %s\n", key)
 	}
 	return c.serve(ctx, listener, app, workers, log)
+}
+
+// checkOrigins refuses what is no origin before anything is built on it.
+func checkOrigins(origins []string) error {
+	for _, origin := range origins {
+		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			return fmt.Errorf("--origin %q is none: want scheme://host, as browsers write it", origin)
+		}
+	}
+	return nil
 }
 
 // application is the server put together.
@@ -191,7 +198,11 @@ func (c *serveCmd) serve(ctx context.Context, l net.Listener, app *application, 
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownLimit)
 		defer cancel()
 		log.Info("shutting down")
-		return errors.Join(app.connections.Shutdown(limit), server.Shutdown(limit))
+		err := app.connections.Shutdown(limit)
+		if late := server.Shutdown(limit); late != nil {
+			err = errors.Join(err, late, server.Close()) // what is not done by now is cut
+		}
+		return err
 	})
 	return group.Wait()
 }

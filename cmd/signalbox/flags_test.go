@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// withoutVariables runs the test without the variables that the machine may have set.
+func withoutVariables(t *testing.T) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SIGNALBOX_") {
+			t.Setenv(name, value) // puts it back in the end
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestEveryFlagIsAVariable goes through every command's flags: each must have a variable named for it and no other, and
+// setting either must come to the same.
+func TestEveryFlagIsAVariable(t *testing.T) {
+	withoutVariables(t)
+	values := map[string]string{
+		"listen": "127.0.0.1:99", "data": "/elsewhere", "demo": "true", "topic": "news=everyone;ops=role:a,b", "secure-cookies": "true",
+		"origin": "https://a.example,https://b.example", "order-interval": "1m", "order-retry": "2m", "poll-interval": "3m",
+		"shutdown-timeout": "4m", "log-level": "debug", "role": "staff,admin", "password-stdin": "true",
+	}
+	used := map[string]bool{}
+	for command, args := range map[string][]string{"serve": {"serve"}, "user add": {"user", "add", "anna"}, "key create": {"key", "create"}} {
+		var byDefault cli
+		parsed, err := parse(t.Context(), args, &byDefault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range parsed.Selected().Flags {
+			t.Run(command+" --"+flag.Name, func(t *testing.T) {
+				variable := "SIGNALBOX_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+				if !slices.Equal(flag.Envs, []string{variable}) {
+					t.Errorf("its variables are %q, want %s", flag.Envs, variable)
+				}
+				value, ok := values[flag.Name]
+				if !ok {
+					t.Fatal("the test has no value for it")
+				}
+				used[flag.Name] = true
+				var byFlag, byVariable cli
+				if _, err := parse(t.Context(), append(slices.Clone(args), "--"+flag.Name+"="+value), &byFlag); err != nil {
+					t.Fatal(err)
+				}
+				t.Setenv(variable, value)
+				if _, err := parse(t.Context(), args, &byVariable); err != nil {
+					t.Fatal(err)
+				}
+				all := cmp.AllowUnexported(cli{}, serveCmd{}, userAddCmd{}, keyCreateCmd{})
+				if diff := cmp.Diff(byFlag.of(command), byVariable.of(command), all); diff != "" {
+					t.Errorf("(-flag +variable):\n%s", diff)
+				}
+				if cmp.Equal(byDefault.of(command), byFlag.of(command), all) {
+					t.Error("it changes nothing")
+				}
+			})
+		}
+	}
+	for name := range values {
+		if !used[name] {
+			t.Errorf("there is no flag --%s any more", name)
+		}
+	}
+}
+
+// of returns the part of c that is a command's.
+func (c *cli) of(command string) any {
+	switch command {
+	case "serve":
+		return c.Serve
+	case "user add":
+		return c.User.Add
+	default:
+		return c.Key.Create
+	}
+}
+
+func TestCommandLineRefuses(t *testing.T) {
+	withoutVariables(t)
+	for _, test := range []struct {
+		name, want string // part of the error
+		args       []string
+	}{
+		{"no command", `expected one of "serve", "user", "key"`, nil},
+		{"an unknown command", `unexpected argument server`, []string{"server"}},
+		{"an unknown flag", "unknown flag --lissten", []string{"serve", "--lissten", "127.0.0.1:0"}},
+		{"another command's flag", "unknown flag --listen", []string{"key", "create", "--listen", "127.0.0.1:0"}},
+		{"an argument too many", "unexpected argument now", []string{"serve", "now"}},
+		{"no duration", "--order-interval", []string{"serve", "--order-interval", "soon"}},
+		{"no level", "--log-level", []string{"serve", "--log-level", "loud"}},
+		{"user without add", `expected "add"`, []string{"user"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := run(t.Context(), test.args); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+	t.Run("a variable", func(t *testing.T) {
+		t.Setenv("SIGNALBOX_ORDER_RETRY", "soon")
+		if err := run(t.Context(), []string{"serve"}); err == nil || !strings.Contains(err.Error(), "SIGNALBOX_ORDER_RETRY") {
+			t.Errorf("error %v, want one about the variable", err)
+		}
+	})
+}
