@@ -50,7 +50,7 @@ class Browser {
     const context = await this.#chromium.newContext({
       baseURL: server.url, reducedMotion: 'reduce', ...contextOptions,
     });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(20_000);
     const visitor = new Visitor(context, expected);
     cleanup(t, () => visitor.leave());
     return visitor;

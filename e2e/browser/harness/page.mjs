@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
  * Reads again and again until the value is the expected one. What moves live has moved long before the time is up, and
  * what does not, because pages without a live connection ask every 30 seconds only, has not.
  */
-export async function eventually(read, expected, { what, ms = 10_000 } = {}) {
+export async function eventually(read, expected, { what, ms = 20_000 } = {}) {
   const end = Date.now() + ms;
   let value = await read();
   while (!isDeepStrictEqual(value, expected) && Date.now() < end) {

@@ -86,8 +86,12 @@ class LivePage {
     this.#connect(notificationHub, {
       prepare: (connection) => {
         connection.on("ReceiveNotification", (n: Notification) => this.#receive(n));
-        connection.on("NotificationRead", (id: string) => this.#inbox?.markRead(id));
+        connection.on("NotificationRead", (id: string) => {
+          this.#refresher.changed();
+          this.#inbox?.markRead(id);
+        });
         connection.on("UnreadCountUpdated", (count: number) => {
+          this.#refresher.changed();
           setUnread(count);
           this.#inbox?.unreadCount(count);
         });
@@ -135,6 +139,7 @@ class LivePage {
   }
 
   #show(order: OrderSnapshot): void {
+    this.#refresher.changed();
     this.#orderPage?.show(order);
     this.#orderList?.show(order);
   }
@@ -155,6 +160,7 @@ class LivePage {
       return;
     }
     this.#seen.add(n.id);
+    this.#refresher.changed();
     // What was sent to a group is in nobody's inbox and has no number.
     const listed = n.sequence > 0 && (this.#inbox?.receive(n) ?? false);
     if (!listed) {

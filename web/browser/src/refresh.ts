@@ -15,6 +15,9 @@ export interface RefresherOptions {
 /** How long an answer may take, in milliseconds. */
 const timeout = 15_000;
 
+/** How many answers in a row may be thrown away because something came live meanwhile. */
+const mostStale = 5;
+
 /**
  * Refresher asks for the page that is shown and takes over what has changed. The request is conditional: the browser
  * has kept the page with its entity tag, sends that along, and an unchanged page costs a few bytes.
@@ -22,6 +25,7 @@ const timeout = 15_000;
 export class Refresher {
   #running: Promise<void> | undefined;
   #again = false;
+  #outrun = false;
   #tag: string | null = null;
 
   constructor(private readonly options: RefresherOptions) {}
@@ -36,14 +40,30 @@ export class Refresher {
     return this.#running;
   }
 
+  /**
+   * Tells that something on the page has changed by other means. An answer that is on its way may have been made before
+   * that, and would take it back: it is not taken over, and the page is asked for once more.
+   */
+  changed(): void {
+    this.#outrun = this.#running !== undefined;
+    this.#tag = null; // What is shown is no longer the version with that tag.
+  }
+
   async #run(): Promise<void> {
+    let stale = 0;
     do {
       this.#again = false;
-      await this.#once();
+      this.#outrun = false;
+      // On a page that changes all the time every answer is out of date; then one is better than none.
+      if (!(await this.#once(stale < mostStale))) {
+        this.#again = true;
+        stale++;
+      }
     } while (this.#again);
   }
 
-  async #once(): Promise<void> {
+  /** Asks once and takes over the answer. Returns false if it was thrown away, being older than what is shown. */
+  async #once(mayWait: boolean): Promise<boolean> {
     const { options } = this;
     let page: Document | undefined;
     try {
@@ -54,22 +74,26 @@ export class Refresher {
       });
       if (response.redirected || response.status === 404) {
         options.leave();
-        return;
+        return true;
       }
       if (!response.ok) {
-        return; // The server is not well; what is shown is no worse than before.
+        return true; // The server is not well; what is shown is no worse than before.
       }
       const tag = response.headers.get("ETag");
       if (tag === null || tag !== this.#tag) {
         page = options.parse(await response.text());
       }
+      if (page && this.#outrun && mayWait) {
+        return false;
+      }
       this.#tag = tag;
     } catch {
-      return; // There is no way to the server. The page says so already, and its age grows.
+      return true; // There is no way to the server. The page says so already, and its age grows.
     }
     if (page) {
       options.apply(page);
     }
     options.confirmed();
+    return true;
   }
 }

@@ -44,3 +44,34 @@ test("asked for while it is being done, it is done once more", async () => {
   await first;
   assert.deepEqual(events, ["fetch", "apply one", "confirmed", "fetch", "apply two", "confirmed"]);
 });
+
+test("an answer that live changes have outrun is not taken over", async () => {
+  const { refresher, events, answer } = newServer();
+  const done = refresher.refresh();
+  refresher.changed();
+  await answer("before the change", '"1"');
+  await answer("after the change", '"2"');
+  await done;
+  assert.deepEqual(events, ["fetch", "fetch", "apply after the change", "confirmed"]);
+});
+
+test("a page that changes all the time is taken over now and then", async () => {
+  const { refresher, events, answer } = newServer();
+  const done = refresher.refresh();
+  for (let i = 1; i <= 6; i++) {
+    refresher.changed();
+    await answer(String(i), `"${i}"`);
+  }
+  await done;
+  assert.deepEqual(events, [...Array<string>(6).fill("fetch"), "apply 6", "confirmed"]);
+});
+
+test("a page that live changes have led away from a version is given that version again", async () => {
+  const { refresher, events, answer } = newServer();
+  void refresher.refresh();
+  await answer("one", '"1"');
+  refresher.changed();
+  void refresher.refresh();
+  await answer("one", '"1"');
+  assert.deepEqual(events, ["fetch", "apply one", "confirmed", "fetch", "apply one", "confirmed"]);
+});
