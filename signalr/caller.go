@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"signalbox/signalr/transport"
 )
@@ -12,7 +13,7 @@ import (
 // ASP.NET Core: HubCallerContext, with Hub.Clients and Hub.Groups.
 type Caller struct {
 	conn  *Connection
-	items sync.Map
+	items atomic.Pointer[sync.Map] // made when it is first asked for: most connections have none
 }
 
 // ConnectionID returns the id of the connection. It changes when a client connects anew.
@@ -20,6 +21,9 @@ func (c *Caller) ConnectionID() string { return c.conn.ID() }
 
 // UserID returns the authenticated user's id, or empty. It was captured when the connection was made.
 func (c *Caller) UserID() string { return c.conn.UserID() }
+
+// HubName returns the name of the hub: [HubOptions].Name.
+func (c *Caller) HubName() string { return c.conn.hub.opts.Name }
 
 // Identity returns who the connection belongs to, as captured when it was made.
 func (c *Caller) Identity() Identity { return c.conn.request.identity }
@@ -31,7 +35,13 @@ func (c *Caller) Request() *Request { return c.conn.request }
 func (c *Caller) Transport() transport.Type { return c.conn.http.Transport() }
 
 // Items is the connection's own bag of values, for filters and hub methods.
-func (c *Caller) Items() *sync.Map { return &c.items }
+func (c *Caller) Items() *sync.Map {
+	if items := c.items.Load(); items != nil {
+		return items
+	}
+	c.items.CompareAndSwap(nil, new(sync.Map))
+	return c.items.Load()
+}
 
 // Clients returns the hub's clients as seen from this connection.
 func (c *Caller) Clients() CallerClients { return CallerClients{Clients{c.conn.hub, c.conn}} }

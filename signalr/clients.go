@@ -167,6 +167,23 @@ func (g GroupManager) Add(ctx context.Context, connectionID, group string) error
 	return nil
 }
 
+// AddAll puts a connection into many groups. A backplane tells the other servers in a few round trips instead of one for
+// each group.
+func (g GroupManager) AddAll(ctx context.Context, connectionID string, groups ...string) error {
+	if m, ok := g.hub.manager.(GroupsAdder); ok {
+		if err := m.AddToGroups(ctx, connectionID, groups); err != nil {
+			return fmt.Errorf("adding a connection to %d groups: %w", len(groups), err)
+		}
+		return nil
+	}
+	for _, name := range groups {
+		if err := g.Add(ctx, connectionID, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Remove takes a connection out of a group.
 func (g GroupManager) Remove(ctx context.Context, connectionID, group string) error {
 	if err := g.hub.manager.RemoveFromGroup(ctx, connectionID, group); err != nil {

@@ -21,16 +21,16 @@ type Connection struct {
 	http    *httpconn.Conn
 	request *Request
 	caller  Caller
-	// ctx ends when the connection does.
-	ctx    context.Context
-	cancel context.CancelFunc
+	// ctx ends when the connection does: it is the lifetime, with values where there are some.
+	ctx      context.Context
+	lifetime httpconn.Lifetime
 	// proto is set by the handshake, before the lifetime manager knows the connection.
 	proto protocol.HubProtocol
 
 	mu        sync.Mutex
 	phase     phase
-	handshake *time.Timer // until the handshake is done
-	ending    ending
+	handshake *time.Timer // until the handshake is done, then nil
+	ending    *ending     // set with phaseEnding
 
 	// What the pump works on.
 	inbox   []byte        // received and not yet consumed
@@ -38,8 +38,8 @@ type Connection struct {
 	blocked blocker       // what the pump waits for; nil when it does not
 	room    chan struct{} // closed when the inbox has room again; nil when nobody waits
 
-	running   int       // invocations that hold a turn
-	lastStart time.Time // when the last of them began
+	running   int              // invocations that hold a turn
+	lastStart httpconn.Instant // when the last of them began
 	// inputOver is set, to what was wrong, when nothing more will come but not all that came is handled.
 	inputOver *error
 	idle      chan struct{} // closed when nobody is the pump; nil when nobody waits for that
@@ -48,9 +48,9 @@ type Connection struct {
 	uploads map[string]*upload // streams from the client, by id
 	streams map[string]context.CancelFunc
 
-	lastPing     time.Time // when the server last pinged
-	lastReceived time.Time // when the last batch from the client was done with
-	pinged       bool      // the client has pinged, which arms its time-out (F-118)
+	lastPing     httpconn.Instant // when the server last pinged
+	lastReceived httpconn.Instant // when the last batch from the client was done with
+	pinged       bool             // the client has pinged, which arms its time-out (F-118)
 }
 
 type phase uint8
@@ -75,7 +75,7 @@ func newConnection(h *Hub, hc *httpconn.Conn, snap httpconn.Snapshot) *Connectio
 	c := &Connection{hub: h, http: hc}
 	c.request, _ = snap.Value.(*Request)
 	c.caller.conn = c
-	c.ctx, c.cancel = context.WithCancel(hc.Context())
+	c.ctx = c.request.withValues(&c.lifetime)
 	return c
 }
 
@@ -176,6 +176,14 @@ func (c *Connection) isEnding() bool {
 	return c.phase == phaseEnding
 }
 
+// stopHandshakeLocked ends the time-out of the handshake. A timer that is kept holds memory.
+func (c *Connection) stopHandshakeLocked() {
+	if c.handshake != nil {
+		c.handshake.Stop()
+		c.handshake = nil
+	}
+}
+
 func (c *Connection) isConnecting() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -201,10 +209,8 @@ func (c *Connection) end(last *protocol.Close, e ending) {
 		c.mu.Unlock()
 		return
 	}
-	c.phase, c.ending = phaseEnding, e
-	if c.handshake != nil {
-		c.handshake.Stop()
-	}
+	c.phase, c.ending = phaseEnding, &e
+	c.stopHandshakeLocked()
 	c.inbox = nil
 	c.openRoomLocked()
 	c.mu.Unlock()
@@ -217,7 +223,7 @@ func (c *Connection) end(last *protocol.Close, e ending) {
 			_ = c.http.SendLast(f) // a transport that is gone carries nothing
 		}
 	}
-	c.cancel()
+	c.lifetime.End()
 	if before == phaseHandshake {
 		c.http.Finish(nil) // no event was raised, none is now (F-055)
 		return
@@ -233,7 +239,7 @@ type goodbye Connection
 // Run implements [httpconn.Task].
 func (g *goodbye) Run() {
 	c := (*Connection)(g)
-	e := c.ending // does not change any more
+	e := *c.ending // does not change any more
 	ctx := context.WithoutCancel(c.ctx)
 	if r := c.replay; r != nil {
 		r.release()
@@ -254,12 +260,15 @@ func (g *goodbye) Run() {
 func (c *Connection) Start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
+	now := c.http.Now()
 	c.lastPing, c.lastReceived = now, now
 	if c.phase == phaseHandshake {
 		c.handshake = time.AfterFunc(c.hub.opts.HandshakeTimeout, func() { c.refuse("Handshake was canceled.") })
 	}
 }
+
+// Canceled implements [httpconn.App].
+func (c *Connection) Canceled() { c.lifetime.End() }
 
 // Ended implements [httpconn.App]: nothing more will come. What has come is still handled, in its order, though its
 // context may have ended.
@@ -286,7 +295,7 @@ func (c *Connection) inputEnded(err error) {
 }
 
 // Tick implements [httpconn.App]: the server's ping and the client's silence (F-116, F-118).
-func (c *Connection) Tick(now time.Time) {
+func (c *Connection) Tick(now httpconn.Instant) {
 	c.mu.Lock()
 	if c.phase != phaseOpen && c.phase != phaseStarting {
 		c.mu.Unlock()

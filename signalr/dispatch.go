@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"time"
 
 	"signalbox/signalr/internal/httpconn"
 	"signalbox/signalr/protocol"
@@ -95,7 +94,7 @@ func (c *Connection) accept(m *protocol.Invocation) *Invocation {
 	defer c.mu.Unlock()
 	if !m.Stream && method.StreamArgs == 0 {
 		c.running++
-		c.lastStart = time.Now()
+		c.lastStart = c.http.Now()
 		inv.turn = true
 		return inv
 	}
@@ -226,7 +225,7 @@ func (h *Hub) callConnected(ctx context.Context, caller *Caller) (err error) {
 	if h.onConnected == nil {
 		return nil
 	}
-	defer recoverInto(&err, h)
+	defer recoverInto(&err, h, caller)
 	return h.onConnected(ctx, caller)
 }
 
@@ -235,13 +234,14 @@ func (h *Hub) callDisconnected(ctx context.Context, caller *Caller, cause error)
 	if h.onDisconnected == nil {
 		return nil
 	}
-	defer recoverInto(&err, h)
+	defer recoverInto(&err, h, caller)
 	return h.onDisconnected(ctx, caller, cause)
 }
 
-func recoverInto(err *error, h *Hub) {
+func recoverInto(err *error, h *Hub, caller *Caller) {
 	if p := recover(); p != nil {
 		*err = &panicError{p}
-		h.opts.Logger.Error("a hub's event handler panicked", "panic", p, "stack", string(debug.Stack()))
+		h.opts.Logger.Error("a hub's event handler panicked", "connection", caller.ConnectionID(), "panic", p,
+			"stack", string(debug.Stack()))
 	}
 }

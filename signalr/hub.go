@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,9 +50,9 @@ type Hub struct {
 	onDisconnected func(ctx context.Context, c *Caller, cause error) error
 
 	// What every connection is sent now and then, encoded once.
-	pings   map[protocol.HubProtocol]httpconn.Frame
-	server  atomic.Pointer[Server] // set when the hub is mapped
-	filters sync.Once              // applies them
+	pings  map[protocol.HubProtocol]httpconn.Frame
+	server atomic.Pointer[Server] // set when the hub is mapped
+	mapped sync.Once              // applies the filters and the name
 }
 
 // NewHub returns a hub without methods; nil options are the defaults. It panics when an option cannot be meant.
@@ -74,8 +75,14 @@ func NewHub(o *HubOptions) *Hub {
 		}
 		h.pings[p] = f
 	}
+	if a, ok := h.manager.(HubAttacher); ok {
+		a.AttachHub(h)
+	}
 	return h
 }
+
+// Protocols returns the protocols that clients may choose from, in the order of [HubOptions].Protocols.
+func (h *Hub) Protocols() []protocol.HubProtocol { return slices.Clone(h.opts.Protocols) }
 
 // Handle registers a method. It panics when the name is taken, without regard to case.
 func (h *Hub) Handle(name string, f HandlerFunc) { h.Register(Method{Name: name, Invoke: f}) }

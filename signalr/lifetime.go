@@ -56,6 +56,19 @@ type HubLifetimeManager interface {
 	RemoveFromGroup(ctx context.Context, connectionID, group string) error
 }
 
+// HubAttacher is a [HubLifetimeManager] that has to know its hub, such as for its protocols: whoever sends to connections
+// elsewhere has to encode a message for all of them.
+type HubAttacher interface {
+	// AttachHub is called once, by [NewHub], before any other method.
+	AttachHub(h *Hub)
+}
+
+// GroupsAdder is a [HubLifetimeManager] that adds a connection to many groups faster than to one after the other.
+type GroupsAdder interface {
+	// AddToGroups does what AddToGroup does, for each of the groups.
+	AddToGroups(ctx context.Context, connectionID string, groups []string) error
+}
+
 // Result is a client's answer, as the client's protocol encoded it.
 type Result struct {
 	Value    protocol.RawValue

@@ -166,6 +166,10 @@ func (f *fanOut) send(conn *Connection) {
 	}
 	if p := conn.proto; p != f.proto {
 		if f.frame, f.err = f.msg.frame(p); f.err != nil {
+			if f.msg.msg == nil { // it came from elsewhere: no sender hears of it, and others have their encoding
+				conn.fail(f.err)
+				f.err, f.proto = nil, nil
+			}
 			return
 		}
 		f.proto = p
@@ -197,7 +201,7 @@ func (m *MemoryLifetimeManager) Invoke(ctx context.Context, connectionID string,
 	}
 	select {
 	case res := <-q.answer:
-		return resultOf(q.conn, res)
+		return NewResult(q.conn.proto, res)
 	case <-q.conn.Context().Done():
 		return Result{}, &connectionError{fmt.Sprintf("Connection '%s' disconnected.", connectionID)}
 	case <-ctx.Done():
@@ -210,8 +214,9 @@ func canceled(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", &HubError{Message: "Invocation canceled by the server."}, context.Cause(ctx))
 }
 
-// resultOf is what a completion of conn says.
-func resultOf(conn *Connection, res *protocol.Completion) (Result, error) {
+// NewResult is what a completion says that p has read: the result, or a [*HubError] with the text that the caller gets
+// (F-107).
+func NewResult(p protocol.HubProtocol, res *protocol.Completion) (Result, error) {
 	switch {
 	case res.HasError:
 		return Result{}, &HubError{Message: res.Error}
@@ -220,7 +225,7 @@ func resultOf(conn *Connection, res *protocol.Completion) (Result, error) {
 	case !res.HasResult:
 		return Result{}, Errorf("Exception of type 'Microsoft.AspNetCore.SignalR.HubException' was thrown.") // the reference's text (F-107)
 	}
-	return Result{Value: res.RawResult, Protocol: conn.proto}, nil
+	return Result{Value: res.RawResult, Protocol: p}, nil
 }
 
 // SetResult implements [HubLifetimeManager].
@@ -267,4 +272,18 @@ func (m *MemoryLifetimeManager) RemoveFromGroup(_ context.Context, connectionID,
 		removeFrom(m.groups, group, mem.conn)
 	}
 	return nil
+}
+
+// MemoryCounts is how much a [MemoryLifetimeManager] knows of.
+type MemoryCounts struct {
+	Connections, Groups, Users int
+	// ClientResults is how many client results are being waited for.
+	ClientResults int
+}
+
+// Counts returns how much there is now.
+func (m *MemoryLifetimeManager) Counts() MemoryCounts {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return MemoryCounts{Connections: len(m.conns), Groups: len(m.groups), Users: len(m.users), ClientResults: len(m.pending)}
 }

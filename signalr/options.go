@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,8 @@ import (
 //
 // ASP.NET Core: HubOptions.
 type HubOptions struct {
+	// Name names the hub in log lines and traces. Default: the first path that it is mapped to.
+	Name string
 	// HandshakeTimeout is how long a client may take for the handshake. Default 15 s.
 	HandshakeTimeout time.Duration
 	// KeepAliveInterval is how often the server pings, to the second (F-116). Default 15 s.
@@ -88,6 +91,11 @@ type ConnectionOptions struct {
 	// server's own host; "*" allows any. Browsers apply no same-origin rule of their own to WebSockets; for the other
 	// transports they ask, and CORS middleware answers. A request without an origin, from no browser, is always allowed.
 	Origins []string
+	// BaseContext, if set, returns the context whose values the contexts of the connection's handlers have: the request's
+	// own, or one that holds what is wanted of it. When it ends counts for nothing. It is called for every GET of the
+	// path, polls among them; a connection keeps what it returned for the one that opened it, and with it the memory that
+	// hangs on it.
+	BaseContext func(r *http.Request) context.Context
 }
 
 func or[T comparable](v, def T) T {
@@ -110,9 +118,7 @@ func (o HubOptions) withDefaults() HubOptions {
 		o.Protocols = []protocol.HubProtocol{jsonprotocol.New(nil)}
 	}
 	o.Connection = o.Connection.withDefaults()
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
+	o.Logger = httpconn.RedactingLogger(o.Logger)
 	return o
 }
 

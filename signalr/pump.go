@@ -36,7 +36,7 @@ type headStart struct{}
 const headStartTime = 20 * time.Millisecond
 
 func (headStart) stillBlocks(c *Connection) bool {
-	return c.running+len(c.streams) > 0 && time.Since(c.lastStart) < headStartTime
+	return c.running+len(c.streams) > 0 && c.http.Now().Sub(c.lastStart) < headStartTime
 }
 
 // statefulInbox is how many bytes of a client that uses stateful reconnect may wait.
@@ -180,7 +180,7 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 		if arrived == 0 && wait == nil {
 			c.stopPumpLocked()
 			c.openRoomLocked() // whoever comes is the pump
-			c.lastReceived = time.Now()
+			c.lastReceived = c.http.Now()
 			over := c.inputOver
 			c.mu.Unlock()
 			switch {
@@ -417,13 +417,11 @@ func (c *Connection) refuse(text string) {
 		return
 	}
 	c.phase = phaseEnding
-	if c.handshake != nil {
-		c.handshake.Stop()
-	}
+	c.stopHandshakeLocked()
 	c.mu.Unlock()
 	c.hub.opts.Logger.Info("handshake refused", "connection", c.ID(), "reason", text)
 	_ = c.http.SendLast(httpconn.NewFrame(transport.Text, protocol.AppendHandshakeResponse(nil, text)))
-	c.cancel()
+	c.lifetime.End()
 	c.http.Finish(nil)
 }
 
@@ -439,11 +437,10 @@ func (c *Connection) welcome(p protocol.HubProtocol, version int) httpconn.Task 
 	if stateful {
 		c.replay = newReplay(c)
 	}
-	if c.handshake != nil {
-		c.handshake.Stop()
-	}
-	c.lastPing = time.Now()
+	c.stopHandshakeLocked()
+	c.lastPing = c.http.Now()
 	c.mu.Unlock()
+	c.hub.opts.Logger.Debug("handshake complete", "connection", c.ID(), "protocol", p.Name(), "version", version)
 	if stateful {
 		c.http.AllowResume(true)
 	}
@@ -479,14 +476,14 @@ func (s *starting) do() httpconn.Task {
 	ended := c.phase == phaseEnding
 	switch {
 	case e != nil:
-		c.phase, c.ending = phaseEnding, *e
+		c.phase, c.ending = phaseEnding, e
 		c.inbox = nil
 	case !ended:
 		c.phase = phaseOpen
 	}
 	c.mu.Unlock()
 	if e != nil || ended {
-		c.cancel()
+		c.lifetime.End()
 		(*goodbye)(c).Run()
 		return nil
 	}

@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"context"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -23,22 +24,29 @@ type Request struct {
 	rawQuery   string
 	headers    string // Name: value lines, names in canonical form
 	identity   Identity
+	base       context.Context // of ConnectionOptions.BaseContext, or nil
 }
 
 func newRequest(r *http.Request) *Request {
-	var b strings.Builder
+	buf := make([]byte, 0, 4096) // on the stack, as a rule; what is kept is one string of the right size
+	part := func(s string) (end int) {
+		buf = append(buf, s...)
+		return len(buf)
+	}
+	path := part(r.URL.Path)
+	host := part(r.Host)
+	addr := part(r.RemoteAddr)
+	query := part(r.URL.RawQuery)
 	for name, values := range r.Header {
 		for _, v := range values {
-			b.WriteString(name)
-			b.WriteByte(':')
-			b.WriteString(v)
-			b.WriteByte('\n') // no header value has one
+			buf = append(append(append(append(buf, name...), ':'), v...), '\n') // no header value has one
 		}
 	}
 	id, _ := IdentityFrom(r.Context())
+	s := string(buf)
 	return &Request{
-		Path: strings.Clone(r.URL.Path), Host: strings.Clone(r.Host), RemoteAddr: r.RemoteAddr,
-		rawQuery: strings.Clone(r.URL.RawQuery), headers: b.String(), identity: id,
+		Path: s[:path], Host: s[path:host], RemoteAddr: s[host:addr], rawQuery: s[addr:query], headers: s[query:],
+		identity: id,
 	}
 }
 
@@ -81,10 +89,37 @@ func (r *Request) values(name string) func(yield func(string) bool) {
 	}
 }
 
-// capture is what endpoints keep of the request that opens a transport.
-func capture(r *http.Request) httpconn.Snapshot {
-	req := newRequest(r)
-	return httpconn.Snapshot{User: req.identity.UserID, Expires: req.identity.Expires, Value: req}
+// capture returns what endpoints keep of the request that opens a transport.
+func capture(base func(*http.Request) context.Context) func(*http.Request) httpconn.Snapshot {
+	return func(r *http.Request) httpconn.Snapshot {
+		req := newRequest(r)
+		if base != nil {
+			req.base = base(r)
+		}
+		return httpconn.Snapshot{User: req.identity.UserID, Expires: req.identity.Expires, Value: req}
+	}
+}
+
+// withValues returns ctx with the values of the request's base context, if there is one.
+func (r *Request) withValues(ctx context.Context) context.Context {
+	if r.base == nil {
+		return ctx
+	}
+	return &valuesContext{ctx, r.base}
+}
+
+// valuesContext is a context that has the values of another, too.
+type valuesContext struct {
+	context.Context
+	values context.Context
+}
+
+// Value implements [context.Context]. The context's own values come first: package context finds by them what ends it.
+func (c *valuesContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
 }
 
 func requestUser(r *http.Request) string {

@@ -13,7 +13,8 @@ import (
 //
 // ASP.NET Core: SerializedHubMessage.
 type SerializedMessage struct {
-	msg protocol.Message
+	msg     protocol.Message // nil if it is encoded already
+	encoded []EncodedMessage
 
 	mu  sync.Mutex
 	enc []encoding
@@ -27,6 +28,29 @@ type encoding struct {
 
 // NewSerializedMessage returns m, to be encoded when it is first needed.
 func NewSerializedMessage(m protocol.Message) *SerializedMessage { return &SerializedMessage{msg: m} }
+
+// EncodedMessage is a message as one protocol writes it, framed.
+//
+// ASP.NET Core: SerializedMessage.
+type EncodedMessage struct {
+	// Protocol is the name of the protocol, byte for byte.
+	Protocol string
+	// Data must not be changed.
+	Data []byte
+}
+
+// NewEncodedMessage returns a message that another server has encoded, once for each of its protocols. It is sent as it
+// is, whatever the bytes say; a connection whose protocol is not among them is closed with an error (F-167).
+func NewEncodedMessage(encodings ...EncodedMessage) *SerializedMessage {
+	return &SerializedMessage{encoded: encodings}
+}
+
+// Message returns what is sent, or nil for a message of [NewEncodedMessage]. It must not be changed.
+func (s *SerializedMessage) Message() protocol.Message { return s.msg }
+
+// errProtocolMissing is why a connection is closed for which another server has sent nothing (F-167).
+var errProtocolMissing error = &namedError{"InvalidOperationException",
+	"This message was received from another server that did not have the requested protocol available."}
 
 // Bytes returns the message as p writes it, framed. The bytes must not be changed.
 func (s *SerializedMessage) Bytes(p protocol.HubProtocol) ([]byte, error) {
@@ -45,9 +69,21 @@ func (s *SerializedMessage) frame(p protocol.HubProtocol) (httpconn.Frame, error
 			return s.enc[i].frame, s.enc[i].err
 		}
 	}
-	f, err := encodeFrame(p, s.msg)
+	f, err := s.encode(p)
 	s.enc = append(s.enc, encoding{p, f, err})
 	return f, err
+}
+
+func (s *SerializedMessage) encode(p protocol.HubProtocol) (httpconn.Frame, error) {
+	if s.msg != nil {
+		return encodeFrame(p, s.msg)
+	}
+	for _, e := range s.encoded {
+		if e.Protocol == p.Name() {
+			return httpconn.NewFrame(p.TransferFormat(), e.Data), nil
+		}
+	}
+	return httpconn.Frame{}, errProtocolMissing
 }
 
 // encodeFrame encodes and frames m. A value whose own code panics is an error: the goroutine may be the server's.

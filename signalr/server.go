@@ -65,10 +65,7 @@ func NewServer(o *ServerOptions) (*Server, error) {
 	if o == nil {
 		o = &ServerOptions{}
 	}
-	log := o.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log := httpconn.RedactingLogger(o.Logger)
 	conns, err := httpconn.NewManager(httpconn.ManagerOptions{
 		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Metrics: o.Metrics, Logger: log,
 	})
@@ -98,10 +95,14 @@ func (s *Server) MapHub(mux Mux, path string, h *Hub, middleware ...Middleware) 
 	if !h.server.CompareAndSwap(nil, s) && h.server.Load() != s {
 		panic("signalr: the hub mapped to " + path + " belongs to another server")
 	}
-	h.filters.Do(h.applyFilters)
+	h.mapped.Do(func() {
+		h.opts.Name = or(h.opts.Name, path)
+		h.opts.Logger = h.opts.Logger.With("hub", h.opts.Name)
+		h.applyFilters()
+	})
 	ep := s.conns.NewEndpoint(path, h.opts.Connection.endpoint(), func(c *httpconn.Conn, snap httpconn.Snapshot) httpconn.App {
 		return newConnection(h, c, snap)
-	}, capture, requestUser)
+	}, capture(h.opts.Connection.BaseContext), requestUser)
 	s.mapEndpoint(mux, path, ep, middleware)
 }
 
@@ -126,9 +127,10 @@ func (s *Server) MapConnectionHandler(mux Mux, path string, h ConnectionHandler,
 	}
 	run := func(ctx context.Context, snap httpconn.Snapshot, conn transport.Conn) error {
 		req, _ := snap.Value.(*Request)
-		return h(ctx, conn, req)
+		return h(req.withValues(ctx), conn, req)
 	}
-	ep := s.conns.NewEndpoint(path, opts.endpoint(), httpconn.NewRaw(run, max(opts.ApplicationMaxBufferSize, 0)), capture, requestUser)
+	raw := httpconn.NewRaw(run, max(opts.ApplicationMaxBufferSize, 0))
+	ep := s.conns.NewEndpoint(path, opts.endpoint(), raw, capture(opts.BaseContext), requestUser)
 	s.mapEndpoint(mux, path, ep, middleware)
 }
 
@@ -180,8 +182,9 @@ func (s *Server) FoldPaths(next http.Handler) http.Handler {
 func (s *Server) Connections() int { return s.conns.Count() }
 
 // Shutdown ends every connection: clients get a Close message that allows them to reconnect, hubs their OnDisconnected.
-// New connections are refused from then on. When ctx ends before all of them are done the rest is cut, and its error
-// returned. Call it before [http.Server.Shutdown], which waits for event streams and polls to end.
+// New connections are refused from then on. A client that is between two polls gets the message with its next one, for
+// which it has 5 s. When ctx ends before all of them are done the rest is cut, and its error returned. Call it before
+// [http.Server.Shutdown], which waits for event streams and polls to end. All end at once; see [Server.Drain] for a pace.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.conns.Shutdown(ctx); err != nil {
 		return fmt.Errorf("shutting down SignalR connections: %w", err)

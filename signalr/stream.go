@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"time"
 
 	"signalbox/signalr/protocol"
 )
@@ -112,7 +111,7 @@ func (c *Connection) claimStreamsLocked(inv *Invocation) {
 		c.uploads[id] = u
 		inv.uploads = append(inv.uploads, u)
 	}
-	c.lastStart = time.Now()
+	c.lastStart = c.http.Now()
 	if inv.msg.Stream {
 		ctx, cancel := context.WithCancel(c.ctx)
 		inv.ctx.Context = ctx

@@ -21,8 +21,11 @@ type App interface {
 	// Ended is called once when nothing more will come from the client: by its wish, because the transport is gone
 	// (nil), or because it broke the rules (err). It does not wait.
 	Ended(err error)
-	// Tick is called about once a second while the connection lives. It does not wait.
-	Tick(now time.Time)
+	// Canceled says that the connection is over, or about to be: the context of what runs for it is to end. It is called
+	// before Ended, or soon after, once or more often, and does not wait.
+	Canceled()
+	// Tick is called about once a second while the connection lives, with the time. It does not wait.
+	Tick(now Instant)
 }
 
 // Resumer is an App that outlives its WebSocket, if the client has negotiated stateful reconnect (F-127).
@@ -71,10 +74,7 @@ type Conn struct {
 	id      string
 	version int
 	// ctx ends when the connection is over.
-	ctx    context.Context
-	cancel context.CancelFunc
-	// post is held by the one POST whose body is being read (F-031).
-	post chan struct{}
+	ctx Lifetime
 
 	// socket is held while the connection's WebSocket changes. It is taken before mu.
 	socket sync.Mutex
@@ -86,15 +86,17 @@ type Conn struct {
 	resumable bool // the client may come back with another socket
 	sockets   int  // how many WebSockets there were
 	snap      Snapshot
-	started   time.Time // when the transport was bound
+	started   Instant // when the transport was bound
+	lastSeen  Instant // when the state became new or inactive
 	status    CloseStatus
-	lastSeen  time.Time // when the state became new or inactive
-	early     []byte    // posted before the transport was bound
+	post      chan struct{} // held by the one POST whose body is being read (F-031); nil before the first
+	early     []byte        // posted before the transport was bound
 	driver    driver
 	running   bool          // App.Start was called
 	inputOver bool          // App.Ended was called
 	bound     chan struct{} // closed when there is a driver; nil when nobody waits for that
 	deleted   bool          // by DELETE: unknown to new requests, though a waiting poll may still fetch the last word
+	leaving   bool          // the server is going down
 
 	// The queue of what waits to be sent.
 	frames   []Frame
@@ -122,7 +124,10 @@ func (c *Conn) ID() string { return c.id }
 func (c *Conn) Version() int { return c.version }
 
 // Context ends when the connection is over, before the App is told.
-func (c *Conn) Context() context.Context { return c.ctx }
+func (c *Conn) Context() context.Context { return &c.ctx }
+
+// Now returns the time, for what is compared with the time of a Tick.
+func (c *Conn) Now() Instant { return c.mgr.now() }
 
 // Workers returns the workers of the connection's server.
 func (c *Conn) Workers() *Workers { return c.mgr.workers }
@@ -328,7 +333,7 @@ func (c *Conn) Finish(err error) {
 	c.finished, c.finErr = true, err
 	c.roomLocked()
 	wake := c.wakeLocked()
-	gone := c.state == stateInactive && (c.deleted || c.transport == transport.WebSockets)
+	gone := c.state == stateInactive && (c.deleted || c.farewellLocked() || c.transport == transport.WebSockets)
 	c.mu.Unlock()
 	if wake != nil {
 		wake.wake()
@@ -430,7 +435,7 @@ func (c *Conn) lost(d *wsDriver) {
 		return
 	}
 	c.detachLocked()
-	c.state, c.lastSeen = stateInactive, time.Now()
+	c.state, c.lastSeen = stateInactive, c.mgr.now()
 	c.mu.Unlock()
 	d.abort()
 	d.settle()
@@ -457,7 +462,7 @@ func (c *Conn) resume(d *wsDriver, turn int) bool {
 	old := c.driver
 	if old != nil {
 		c.detachLocked()
-		c.state, c.lastSeen = stateInactive, time.Now()
+		c.state, c.lastSeen = stateInactive, c.mgr.now()
 	}
 	c.mu.Unlock()
 	r := c.app.(Resumer)
@@ -489,6 +494,17 @@ func (c *Conn) endInput(err error) {
 	}
 }
 
+// cancel ends the context of the connection and of what runs for it.
+func (c *Conn) cancel() {
+	c.ctx.End()
+	c.mu.Lock()
+	app := c.app
+	c.mu.Unlock()
+	if app != nil {
+		app.Canceled()
+	}
+}
+
 // dispose ends the connection: it leaves the table, its transport is cut, its queue dropped, and the App told.
 func (c *Conn) dispose(err error) {
 	c.mu.Lock()
@@ -497,10 +513,13 @@ func (c *Conn) dispose(err error) {
 		return
 	}
 	c.state = stateOver
-	d := c.driver
+	d, bound, status := c.driver, c.transport != 0, c.status
 	c.frames, c.queued, c.early = nil, 0, nil
 	c.roomLocked()
 	c.mu.Unlock()
+	if bound {
+		c.ep.log.Debug("connection ended", "connection", c.id, "status", string(status))
+	}
 	if d != nil {
 		d.abort()
 	}
@@ -510,11 +529,11 @@ func (c *Conn) dispose(err error) {
 }
 
 // tick does what is due on the connection once a second.
-func (c *Conn) tick(now time.Time) {
+func (c *Conn) tick(now Instant) {
 	c.mu.Lock()
 	state, app := c.state, c.app
-	idle := (state == stateNew || state == stateInactive) && now.Sub(c.lastSeen) > c.mgr.disconnectTimeout
-	expired := c.ep.opts.CloseOnAuthenticationExpiration && !c.snap.Expires.IsZero() && now.After(c.snap.Expires)
+	idle := (state == stateNew || state == stateInactive) && now.Sub(c.lastSeen) > c.patienceLocked()
+	expired := c.ep.opts.CloseOnAuthenticationExpiration && !c.snap.Expires.IsZero() && time.Now().After(c.snap.Expires)
 	d := c.driver
 	c.mu.Unlock()
 	ws, ok := d.(*wsDriver)

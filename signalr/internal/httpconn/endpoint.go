@@ -2,6 +2,7 @@ package httpconn
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -32,6 +33,7 @@ type EndpointOptions struct {
 // Endpoint is one path that connections are made at.
 type Endpoint struct {
 	mgr  *Manager
+	log  *slog.Logger
 	opts EndpointOptions
 	hash uint32
 	// newApp makes the App of a connection. It is called with the connection's lock held.
@@ -44,7 +46,8 @@ type Endpoint struct {
 
 // NewEndpoint returns an endpoint of m. path tells endpoints apart; the others are as in [Endpoint].
 func (m *Manager) NewEndpoint(path string, o EndpointOptions, newApp func(*Conn, Snapshot) App, capture func(*http.Request) Snapshot, user func(*http.Request) string) *Endpoint {
-	return &Endpoint{mgr: m, opts: o, hash: hashEndpoint(path), newApp: newApp, capture: capture, user: user}
+	log := m.log.With("endpoint", path)
+	return &Endpoint{mgr: m, log: log, opts: o, hash: hashEndpoint(path), newApp: newApp, capture: capture, user: user}
 }
 
 // answer sends a plain answer: text/plain, with a length, as the reference does where it has nothing else to say.
@@ -105,9 +108,13 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if kind == transport.WebSockets && queryValue(r.URL.Query(), "id") == "" {
+		if ep.mgr.refuses() {
+			refuse(w)
+			return
+		}
 		k := newConnKey()
 		if c = ep.mgr.add(ep, k, k.connectionID(), 0); c == nil {
-			answer(w, http.StatusServiceUnavailable, "")
+			refuse(w)
 			return
 		}
 	} else if c, status, text = ep.find(r); c == nil {
@@ -126,6 +133,9 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	turn, status, text := c.bind(kind, r)
+	if turn == 1 {
+		ep.log.Debug("connection started", "connection", c.id, "transport", kind.String())
+	}
 	switch {
 	case status != 0:
 		answer(w, status, text)
@@ -209,7 +219,7 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 		return 0, http.StatusNotFound, ""
 	case c.transport == 0:
 		c.transport, c.state = kind, stateActive
-		c.snap, c.started = snap, time.Now()
+		c.snap, c.started = snap, c.mgr.now()
 		c.app = c.ep.newApp(c, snap)
 		if c.mgr.metrics != nil {
 			c.mgr.metrics.ConnectionStarted(kind)

@@ -134,7 +134,9 @@ func (a *testApp) Ended(err error) {
 	close(a.ended)
 }
 
-func (a *testApp) Tick(time.Time) { a.ticks++ }
+func (a *testApp) Tick(Instant) { a.ticks++ }
+
+func (a *testApp) Canceled() {}
 
 // over says whether Ended was called.
 func (a *testApp) over() bool {

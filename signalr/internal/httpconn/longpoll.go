@@ -143,8 +143,8 @@ func (c *Conn) pollEnded(done chan struct{}) {
 		return
 	}
 	d.cancel, d.done = nil, nil
-	c.state, c.lastSeen = stateInactive, time.Now()
-	gone := c.deleted && c.finished
+	c.state, c.lastSeen = stateInactive, c.mgr.now()
+	gone := c.finished && (c.deleted || c.farewellLocked())
 	c.mu.Unlock()
 	if gone {
 		c.dispose(nil)

@@ -18,17 +18,20 @@ type Manager struct {
 	workers           *Workers
 	buffers           bufferPool
 	frames            framePool
+	reads             readPool
 	log               *slog.Logger
 	metrics           Metrics
 	disconnectTimeout time.Duration
+	epoch             time.Time
 	tickers           sync.WaitGroup
 	readers           sync.WaitGroup // of WebSockets
 	down              chan struct{}  // closed when a shutdown has ended
 
 	mu       sync.Mutex
 	conns    map[connKey]*Conn
-	spent    map[connKey]time.Time // tokens whose connection is over, until they expire
+	spent    map[connKey]Instant // tokens whose connection is over, until they expire
 	ticking  bool
+	refusing bool // by Drain: nobody is to come any more
 	draining bool
 	empty    chan struct{} // closed when the last connection leaves while draining
 	stop     chan struct{} // closed when the ticks are to end
@@ -78,8 +81,9 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 		log:               o.Logger,
 		metrics:           o.Metrics,
 		disconnectTimeout: o.DisconnectTimeout,
+		epoch:             time.Now(),
 		conns:             make(map[connKey]*Conn),
-		spent:             make(map[connKey]time.Time),
+		spent:             make(map[connKey]Instant),
 		stop:              make(chan struct{}),
 		down:              make(chan struct{}),
 	}, nil
@@ -87,6 +91,15 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 
 // Workers returns the workers that run what arrives on connections.
 func (m *Manager) Workers() *Workers { return m.workers }
+
+// Instant is a time on the monotonic clock, in nanoseconds since the Manager was made: a third of the size of a
+// [time.Time].
+type Instant int64
+
+// Sub returns how much later i is than earlier.
+func (i Instant) Sub(earlier Instant) time.Duration { return time.Duration(i - earlier) }
+
+func (m *Manager) now() Instant { return Instant(time.Since(m.epoch)) }
 
 // Count returns the number of connections.
 func (m *Manager) Count() int {
@@ -112,8 +125,7 @@ func (m *Manager) add(ep *Endpoint, k connKey, id string, version int) *Conn {
 	if _, spent := m.spent[k]; spent || m.draining {
 		return nil
 	}
-	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: version, status: NormalClosure, lastSeen: time.Now(), post: make(chan struct{}, 1)}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: version, status: NormalClosure, lastSeen: m.now()}
 	m.conns[k] = c
 	if !m.ticking {
 		m.ticking = true
@@ -129,13 +141,13 @@ func (m *Manager) remove(c *Conn) {
 		return
 	}
 	delete(m.conns, c.key)
-	m.spent[c.key] = time.Now().Add(m.disconnectTimeout)
+	m.spent[c.key] = m.now() + Instant(m.disconnectTimeout)
 	if m.metrics != nil && c.transport != 0 {
 		status := c.status
-		if m.draining {
+		if m.refusing || m.draining {
 			status = AppShutdown
 		}
-		m.metrics.ConnectionStopped(c.transport, status, time.Since(c.started))
+		m.metrics.ConnectionStopped(c.transport, status, m.now().Sub(c.started))
 	}
 	if len(m.conns) == 0 && m.empty != nil {
 		close(m.empty)
@@ -152,16 +164,16 @@ func (m *Manager) tickLoop() {
 	defer ticker.Stop()
 	var conns []*Conn
 	for {
-		var now time.Time
 		select {
-		case now = <-ticker.C:
+		case <-ticker.C:
 		case <-m.stop:
 			return
 		}
 		conns = conns[:0]
 		m.mu.Lock()
+		now := m.now()
 		for k, until := range m.spent {
-			if now.After(until) {
+			if now > until {
 				delete(m.spent, k)
 			}
 		}
@@ -216,8 +228,10 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 		select {
 		case <-empty:
 		case <-ctx.Done():
-			err = context.Cause(ctx)
 			for _, c := range conns {
+				if !c.awaitsPoll() {
+					err = context.Cause(ctx)
+				}
 				c.dispose(nil)
 			}
 			var cancel context.CancelFunc
@@ -246,12 +260,17 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 // cutGrace is how long handlers whose connections were cut may take to notice.
 const cutGrace = time.Second
 
-// shutdown lets the App say goodbye; without one there is nobody to do so. A client that is between two polls is not
-// waited for.
+// shutdown lets the App say goodbye; without one there is nobody to do so. A client that is between two polls is told at
+// its next one, for which it has a moment.
 func (c *Conn) shutdown() {
 	c.mu.Lock()
-	c.deleted = true
-	over := !c.running || c.finished && c.state == stateInactive
+	polling := c.transport == transport.LongPolling
+	if polling && !c.leaving && c.state == stateInactive {
+		c.lastSeen = c.mgr.now()
+	}
+	c.leaving = true
+	c.deleted = c.deleted || !polling
+	over := !c.running || c.finished && c.state == stateInactive && !polling
 	c.mu.Unlock()
 	if over {
 		c.dispose(nil)
@@ -274,6 +293,21 @@ func (p *bufferPool) get() *[bufferSize]byte {
 }
 
 func (p *bufferPool) put(b *[bufferSize]byte) { p.pool.Put(b) }
+
+// readPool holds what reads are handed to workers in.
+type readPool struct{ pool sync.Pool }
+
+func (p *readPool) get() *wsRead {
+	if r, ok := p.pool.Get().(*wsRead); ok {
+		return r
+	}
+	return new(wsRead)
+}
+
+func (p *readPool) put(r *wsRead) {
+	*r = wsRead{}
+	p.pool.Put(r)
+}
 
 // framePool holds the slices that queues are made of.
 type framePool struct{ pool sync.Pool }

@@ -31,6 +31,10 @@ func (ep *Endpoint) ServeNegotiate(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusMethodNotAllowed, "")
 		return
 	}
+	if ep.mgr.refuses() {
+		refuse(w)
+		return
+	}
 	version, refusal := ep.negotiateVersion(r.URL.Query())
 	if refusal != "" {
 		writeJSON(w, struct {

@@ -17,9 +17,10 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 		answer(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
 		return
 	}
+	turn := c.postTurn()
 	select {
-	case c.post <- struct{}{}:
-		defer func() { <-c.post }()
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
 	case <-c.ctx.Done():
 		answer(w, http.StatusNotFound, "")
 		return
@@ -29,7 +30,7 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 	// A body that does not come must not outlive the connection.
 	rc := http.NewResponseController(w)
 	cut := make(chan struct{})
-	stop := context.AfterFunc(c.ctx, func() {
+	stop := context.AfterFunc(&c.ctx, func() {
 		defer close(cut)
 		_ = rc.SetReadDeadline(time.Unix(1, 0))
 	})
@@ -42,6 +43,16 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 	answer(w, status, "")
+}
+
+// postTurn returns the channel, of one place, that a POST holds while its body is being read.
+func (c *Conn) postTurn() chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.post == nil {
+		c.post = make(chan struct{}, 1)
+	}
+	return c.post
 }
 
 // takeBody gives the App the body of a POST and returns how to answer it; 0 when there is nobody to answer.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"signalbox/signalr/transport"
 )
@@ -43,7 +42,7 @@ func (a *rawApp) Start() { a.c.mgr.workers.Do(a) }
 func (a *rawApp) Run() {
 	err := a.call()
 	if err != nil {
-		a.c.mgr.log.Info("connection handler failed", "connection", a.c.id, "error", err)
+		a.c.ep.log.Info("connection handler failed", "connection", a.c.id, "error", err)
 	}
 	a.mu.Lock()
 	a.ended = true
@@ -59,7 +58,7 @@ func (a *rawApp) call() (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return a.h(a.c.ctx, a.snap, rawConn{a})
+	return a.h(&a.c.ctx, a.snap, rawConn{a})
 }
 
 func (a *rawApp) signalLocked() {
@@ -101,14 +100,17 @@ func (a *rawApp) Ended(err error) {
 	a.mu.Unlock()
 }
 
+// Canceled implements [App]; the handler's context is that of the connection.
+func (a *rawApp) Canceled() {}
+
 // Tick implements [App]; a raw connection has nothing to do then.
-func (a *rawApp) Tick(time.Time) {}
+func (a *rawApp) Tick(Instant) {}
 
 // rawConn is the handler's view of the connection.
 type rawConn struct{ a *rawApp }
 
 func (r rawConn) ID() string               { return r.a.c.id }
-func (r rawConn) Context() context.Context { return r.a.c.ctx }
+func (r rawConn) Context() context.Context { return &r.a.c.ctx }
 
 func (r rawConn) Read(p []byte) (int, error) {
 	a := r.a

@@ -8,22 +8,10 @@ import (
 	"syscall"
 )
 
-// source waits for the bytes of a socket and holds no buffer while it waits: it asks the system to read only once the
-// socket is readable, and takes a buffer from the pool for that.
-type source struct {
-	nc   net.Conn
-	raw  syscall.RawConn // nil when there is a layer such as TLS in between
-	pool *bufferPool
-
-	// What the callback reads into and leaves, here rather than captured so that waiting allocates nothing.
-	buf  *[bufferSize]byte
-	n    int
-	err  error
-	read func(fd uintptr) bool
-}
-
-func newSource(nc net.Conn, pool *bufferPool) *source {
-	s := &source{nc: nc, pool: pool}
+// receiveAll gives what comes on a socket to take, until that wants no more, which is no error, or the socket ends. It
+// holds no buffer while it waits: it asks the system to read only when the socket is readable, and takes a buffer from
+// the pool for that.
+func receiveAll(nc net.Conn, pool *bufferPool, take receiver) error {
 	// The very types of package net: a type that only embeds one may do something of its own with the bytes.
 	var sc syscall.Conn
 	switch nc := nc.(type) {
@@ -32,60 +20,42 @@ func newSource(nc net.Conn, pool *bufferPool) *source {
 	case *net.UnixConn:
 		sc = nc
 	default:
-		return s
+		return receivePlain(nc, pool, take)
 	}
-	if raw, err := sc.SyscallConn(); err == nil {
-		s.raw = raw
-		s.read = s.readReady
-	}
-	return s
-}
-
-// wait returns a buffer of the pool with n bytes in it. The buffer is the caller's to give back.
-func (s *source) wait() (buf *[bufferSize]byte, n int, err error) {
-	if s.raw == nil {
-		return s.waitPlain()
-	}
-	if err := s.raw.Read(s.read); err != nil {
-		return nil, 0, err
-	}
-	buf, n, err = s.buf, s.n, s.err
-	s.buf, s.n, s.err = nil, 0, nil
-	if err == nil && n == 0 {
-		err = io.EOF
-	}
+	raw, err := sc.SyscallConn()
 	if err != nil {
-		s.pool.put(buf)
-		return nil, 0, err
+		return err
 	}
-	return buf, n, nil
-}
-
-// readReady is called when the socket may be readable; false waits on.
-func (s *source) readReady(fd uintptr) bool {
-	s.buf = s.pool.get()
-	for {
-		s.n, s.err = syscall.Read(int(fd), s.buf[:])
-		if s.err != syscall.EINTR {
-			break
+	var end error
+	// One call for the whole life of the socket: the poller tells of what comes while the function is busy, too, so that
+	// after a read that did not fill the buffer there is no need to ask whether there is more.
+	err = raw.Read(func(fd uintptr) (done bool) {
+		for {
+			buf := pool.get()
+			n, err := syscall.Read(int(fd), buf[:])
+			switch {
+			case err == syscall.EINTR:
+				pool.put(buf)
+			case err == syscall.EAGAIN:
+				pool.put(buf)
+				return false
+			case err != nil:
+				pool.put(buf)
+				end = err
+				return true
+			case n <= 0:
+				pool.put(buf)
+				end = io.EOF
+				return true
+			case !take(buf, n):
+				return true
+			case n < bufferSize:
+				return false
+			}
 		}
+	})
+	if err != nil {
+		return err
 	}
-	if s.err == syscall.EAGAIN {
-		s.pool.put(s.buf)
-		s.buf, s.err = nil, nil
-		return false
-	}
-	s.n = max(s.n, 0)
-	return true
-}
-
-// waitPlain reads through the layers above the socket, which needs a buffer all the time.
-func (s *source) waitPlain() (*[bufferSize]byte, int, error) {
-	buf := s.pool.get()
-	n, err := s.nc.Read(buf[:])
-	if n == 0 && err != nil {
-		s.pool.put(buf)
-		return nil, 0, err
-	}
-	return buf, n, nil
+	return end
 }

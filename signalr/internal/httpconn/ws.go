@@ -16,9 +16,9 @@ import (
 type wsDriver struct {
 	c  *Conn
 	nc net.Conn
-	// resume tells the reader that the worker is done with the frames; false ends it.
-	resume chan bool
-	// writeStart is when the write that runs began, in nanoseconds since 1970; 0 when none does.
+	// busy keeps the reader from going on until a worker is done with the frames.
+	busy sync.WaitGroup
+	// writeStart is the Instant at which the write that runs began; 0 when none does.
 	writeStart atomic.Int64
 
 	// receiving is held while the App takes what came, so that what a socket brought is taken before another takes its
@@ -26,10 +26,9 @@ type wsDriver struct {
 	receiving sync.Mutex
 
 	// Only the reader's side touches these.
-	reader  websocket.Reader
-	payload []byte // where Data collects
-	ended   bool
-	bye     int // the code to say goodbye with once ended
+	reader websocket.Reader
+	ended  bool
+	bye    int // the code to say goodbye with once ended
 
 	// Guarded by c.mu.
 	pong      []byte // the answer to the latest ping, to be sent
@@ -53,7 +52,7 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 	}
 	nc, early, err := websocket.Upgrade(w, r, sub)
 	if err != nil {
-		ep.mgr.log.Debug("WebSocket upgrade failed", "connection", c.id, "error", err)
+		ep.log.Debug("WebSocket upgrade failed", "connection", c.id, "error", err)
 		if turn == 1 {
 			c.dispose(nil)
 		}
@@ -62,7 +61,7 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 		}
 		return
 	}
-	d := &wsDriver{c: c, nc: nc, resume: make(chan bool, 1)}
+	d := &wsDriver{c: c, nc: nc}
 	attached := false
 	if turn == 1 {
 		attached = c.attach(d)
@@ -83,64 +82,55 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 
 // deliver gives the App bytes that it may keep, on the caller's goroutine.
 func (c *Conn) deliver(p []byte) {
-	if t, err := c.app.Receive(c.ctx, p); err == nil && t != nil {
+	if t, err := c.app.Receive(&c.ctx, p); err == nil && t != nil {
 		c.mgr.workers.Do(t)
 	}
 }
 
 func (d *wsDriver) read(early []byte) {
-	if len(early) > 0 && !d.handOver(&wsRead{d: d, early: early}) {
+	if len(early) > 0 && !d.handOver(nil, early) {
 		return
 	}
-	src := newSource(d.nc, &d.c.mgr.buffers)
-	for {
-		buf, n, err := src.wait()
-		if err != nil {
-			d.readEnded(err)
-			return
-		}
-		if !d.handOver(&wsRead{d: d, buf: buf, n: n}) {
-			return
-		}
+	err := receiveAll(d.nc, &d.c.mgr.buffers, func(buf *[bufferSize]byte, n int) bool { return d.handOver(buf, buf[:n]) })
+	if err != nil {
+		d.readEnded(err)
 	}
 }
 
-// handOver gives what was read to a worker and waits until the App has taken it. It is false when the socket is done.
-func (d *wsDriver) handOver(r *wsRead) bool {
+// handOver gives what was read, in buf unless that is nil, to a worker and waits until the App has taken it. It is
+// false when the socket is done.
+func (d *wsDriver) handOver(buf *[bufferSize]byte, p []byte) bool {
+	r := d.c.mgr.reads.get()
+	r.d, r.buf, r.p = d, buf, p
+	d.busy.Add(1)
 	d.c.mgr.workers.Do(r)
-	return <-d.resume
+	d.busy.Wait()
+	return !d.ended
 }
 
 // readEnded is called by the reader when the socket gives nothing more.
 func (d *wsDriver) readEnded(err error) {
-	d.c.mgr.log.Debug("WebSocket ended", "connection", d.c.id, "error", err)
+	d.c.ep.log.Debug("WebSocket ended", "connection", d.c.id, "error", err)
 	d.c.lost(d)
 }
 
 // wsRead is one read of the socket on its way through a worker.
 type wsRead struct {
-	d     *wsDriver
-	buf   *[bufferSize]byte
-	n     int
-	early []byte
+	d       *wsDriver
+	buf     *[bufferSize]byte // what p lies in, to be given back; nil if it is not of the pool
+	p       []byte
+	payload []byte // where Data collects
 }
 
 // Run unmasks the frames, gives the App their payloads in one piece, lets the reader go on, and then runs what the
 // App wants run, which may look at the payloads until it ends.
 func (r *wsRead) Run() {
 	d := r.d
-	p := r.early
-	if r.buf != nil {
-		p = r.buf[:r.n]
-		defer d.c.mgr.buffers.put(r.buf)
-	}
-	d.payload = p[:0] // payloads move down over the headers: they are never longer than what held them
-	err := d.reader.Feed(p, d)
-	payload := d.payload
-	d.payload = nil
+	r.payload = r.p[:0] // payloads move down over the headers: they are never longer than what held them
+	err := d.reader.Feed(r.p, r)
 	var task Task
-	if len(payload) > 0 {
-		task = d.receive(payload)
+	if len(r.payload) > 0 {
+		task = d.receive(r.payload)
 	}
 	if err != nil {
 		d.ended, d.bye = true, websocket.ProtocolError
@@ -151,10 +141,15 @@ func (r *wsRead) Run() {
 	if d.ended {
 		d.goodbye(d.bye, err)
 	}
-	d.resume <- !d.ended
+	d.busy.Done()
 	if task != nil {
 		task.Run()
 	}
+	m := d.c.mgr
+	if r.buf != nil {
+		m.buffers.put(r.buf)
+	}
+	m.reads.put(r)
 }
 
 // receive gives the App what came, if it is still wanted.
@@ -167,7 +162,7 @@ func (d *wsDriver) receive(payload []byte) Task {
 	if !wanted {
 		return nil
 	}
-	task, err := d.c.app.Receive(d.c.ctx, payload)
+	task, err := d.c.app.Receive(&d.c.ctx, payload)
 	if err != nil {
 		return nil // the connection is over
 	}
@@ -181,11 +176,12 @@ func (d *wsDriver) settle() {
 }
 
 // Data collects a payload. It implements [websocket.Handler].
-func (d *wsDriver) Data(p []byte) { d.payload = append(d.payload, p...) }
+func (r *wsRead) Data(p []byte) { r.payload = append(r.payload, p...) }
 
 // Ping asks for a pong. Of several pings only the latest is answered (RFC 6455, section 5.5.3), so that a flood of
 // them costs nothing.
-func (d *wsDriver) Ping(p []byte) {
+func (r *wsRead) Ping(p []byte) {
+	d := r.d
 	d.c.mu.Lock()
 	d.pong = append(make([]byte, 0, len(p)), p...)
 	wake := d.c.wakeLocked()
@@ -196,7 +192,7 @@ func (d *wsDriver) Ping(p []byte) {
 }
 
 // Closed notes that the client wants to end: the answer is always 1000 (F-050).
-func (d *wsDriver) Closed(int, string) { d.ended, d.bye = true, websocket.NormalClosure }
+func (r *wsRead) Closed(int, string) { r.d.ended, r.d.bye = true, websocket.NormalClosure }
 
 // goodbye drops the queue, tells the App that the input is over, has a close frame sent, unless there was one, and then
 // the socket closed. Nothing happens when another socket has taken over.
@@ -246,9 +242,9 @@ const replaceTimeout = 100 * time.Millisecond
 func (d *wsDriver) abort() { _ = d.nc.Close() }
 
 // stuck says whether a write has been running for longer than limit (F-052). A limit below zero is none.
-func (d *wsDriver) stuck(now time.Time, limit time.Duration) bool {
+func (d *wsDriver) stuck(now Instant, limit time.Duration) bool {
 	start := d.writeStart.Load()
-	return start != 0 && limit >= 0 && now.UnixNano()-start > int64(limit)
+	return start != 0 && limit >= 0 && now.Sub(Instant(start)) > limit
 }
 
 // writeNow writes one frame in the caller's goroutine, which has claimed the draining.
@@ -281,7 +277,7 @@ const writeChunk = 64 << 10
 func (d *wsDriver) write(p []byte) error {
 	for len(p) > 0 {
 		n := min(len(p), writeChunk)
-		d.writeStart.Store(time.Now().UnixNano())
+		d.writeStart.Store(max(int64(d.c.mgr.now()), 1))
 		_, err := d.nc.Write(p[:n])
 		d.writeStart.Store(0)
 		if err != nil {
@@ -293,7 +289,7 @@ func (d *wsDriver) write(p []byte) error {
 }
 
 func (d *wsDriver) writeFailed(err error) {
-	d.c.mgr.log.Debug("WebSocket write failed", "connection", d.c.id, "error", err)
+	d.c.ep.log.Debug("WebSocket write failed", "connection", d.c.id, "error", err)
 	d.c.lost(d)
 }
 

@@ -79,6 +79,9 @@ type valueError struct {
 // newValueError returns the error of value, which did not become a t because of err.
 func newValueError(value []byte, t reflect.Type, err error) error {
 	e := &valueError{typeName: dotnet.TypeName(t), path: "$", position: len(value), err: err}
+	if len(value) > 0 && (value[0] == '{' || value[0] == '[') { // the reference stops behind the bracket that it cannot use
+		e.position = 1
+	}
 	if s, ok := errors.AsType[*json.SemanticError](err); ok && s.JSONPointer != "" {
 		e.position = int(s.ByteOffset)
 		for name := range s.JSONPointer.Tokens() {

@@ -73,7 +73,7 @@ func parseTime(s string) (time.Time, error) {
 			for n < len(s) && s[n]-'0' <= 9 {
 				n++
 			}
-			if n > 17 {
+			if n == 1 || n > 17 {
 				return time.Time{}, errTime
 			}
 			ticks, _ := number((s[1:n] + "0000000")[:7], 0, 7)
