@@ -38,7 +38,7 @@ type Connection struct {
 	blocked blocker       // what the pump waits for; nil when it does not
 	room    chan struct{} // closed when the inbox has room again; nil when nobody waits
 
-	running   int              // invocations that hold a turn
+	running   int32            // invocations that hold a turn
 	lastStart httpconn.Instant // when the last of them began
 	// inputOver is set, to what was wrong, when nothing more will come but not all that came is handled.
 	inputOver *error

@@ -23,7 +23,9 @@ func TestDrain(t *testing.T) {
 		for range n {
 			c := s.connect()
 			go func() {
-				c.want(farewell, "close 1000")
+				if last, code := c.next(), c.next(); last != farewell || code != "close 1000" {
+					t.Errorf("a client got %s, then %s", last, code)
+				}
 				ended <- time.Now()
 			}()
 		}

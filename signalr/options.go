@@ -66,9 +66,9 @@ type ConnectionOptions struct {
 	// ApplicationMaxBufferSize is how many bytes of a client may wait to be read before it is held back. Default
 	// 64 KiB; below zero there is no limit.
 	ApplicationMaxBufferSize int
-	// SendQueueLimit is how many bytes may wait to be sent to a client. At the limit, what the connection causes itself
-	// waits for room; what others send to it never waits: the connection is closed with [ErrSlowConsumer]. One message
-	// that is larger passes an empty queue. Default 1 MiB.
+	// SendQueueLimit is how many bytes may wait to be sent to a client. At half of it, what the connection causes itself
+	// waits for room; what others send to it never waits: at the limit the connection is closed with [ErrSlowConsumer].
+	// One message that is larger passes an empty queue. Default 1 MiB.
 	SendQueueLimit int
 	// TransportSendTimeout is how long one write to a client may take before the connection is cut. Default 10 s; below
 	// zero there is no limit.

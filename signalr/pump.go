@@ -25,7 +25,7 @@ func (startBlocker) stillBlocks(c *Connection) bool { return c.phase == phaseSta
 type turnBlocker struct{} // as many invocations run as may (F-092)
 
 func (turnBlocker) stillBlocks(c *Connection) bool {
-	return c.running >= c.hub.opts.MaximumParallelInvocationsPerClient
+	return int(c.running) >= c.hub.opts.MaximumParallelInvocationsPerClient
 }
 
 // headStart lets an invocation that has just begun go first: what comes right behind it and needs no turn waits until
@@ -36,7 +36,7 @@ type headStart struct{}
 const headStartTime = 20 * time.Millisecond
 
 func (headStart) stillBlocks(c *Connection) bool {
-	return c.running+len(c.streams) > 0 && c.http.Now().Sub(c.lastStart) < headStartTime
+	return int(c.running)+len(c.streams) > 0 && c.http.Now().Sub(c.lastStart) < headStartTime
 }
 
 // statefulInbox is how many bytes of a client that uses stateful reconnect may wait.
@@ -251,6 +251,9 @@ func (c *Connection) consume(data []byte, kept bool) (n int, task httpconn.Task,
 		}
 		m, k, err := c.parse(data[n:])
 		if err != nil {
+			if wait = c.headStart(); wait != nil {
+				return n, nil, wait
+			}
 			c.fail(err)
 			return len(data), nil, nil
 		}
@@ -289,17 +292,23 @@ func (c *Connection) waitFor(m protocol.Message) blocker {
 			return wait
 		}
 	case *protocol.Close:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if (headStart{}).stillBlocks(c) {
-			return headStart{}
-		}
+		return c.headStart()
 	case *protocol.StreamItem:
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if u := c.uploads[m.InvocationID]; u != nil && u.stillBlocks(c) {
 			return u
 		}
+	}
+	return nil
+}
+
+// headStart is what the end of a connection waits for, so that what was asked in front of it is answered, or nil.
+func (c *Connection) headStart() blocker {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if (headStart{}).stillBlocks(c) {
+		return headStart{}
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Request is what a connection keeps of the HTTP request that opened its transport, as a compact copy: the request
-// itself, with its buffers, is gone by then (F-014). It does not change.
+// itself, with its buffers, is gone by then (F-014). Headers of the WebSocket handshake are left out. It does not change.
 //
 // ASP.NET Core: HubCallerContext.GetHttpContext().
 type Request struct {
@@ -38,6 +38,9 @@ func newRequest(r *http.Request) *Request {
 	addr := part(r.RemoteAddr)
 	query := part(r.URL.RawQuery)
 	for name, values := range r.Header {
+		if handshakeHeader(name) {
+			continue
+		}
 		for _, v := range values {
 			buf = append(append(append(append(buf, name...), ':'), v...), '\n') // no header value has one
 		}
@@ -48,6 +51,15 @@ func newRequest(r *http.Request) *Request {
 		Path: s[:path], Host: s[path:host], RemoteAddr: s[host:addr], rawQuery: s[addr:query], headers: s[query:],
 		identity: id,
 	}
+}
+
+// handshakeHeader says whether a header serves to make the WebSocket alone, so that nobody needs it afterwards.
+func handshakeHeader(name string) bool {
+	switch name {
+	case "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions":
+		return true
+	}
+	return false
 }
 
 // Query returns the values of the query, parsed anew at each call.

@@ -36,6 +36,10 @@ type ServerOptions struct {
 	// SuspendedBufferLimit is how many bytes all connections that wait for their client to resume them may keep
 	// together. A connection that would go beyond it is closed. Default 64 MiB.
 	SuspendedBufferLimit int
+	// TrimMemory gives memory back to the system once things are quiet after at least a thousand connections have come or
+	// gone, by [runtime/debug.FreeOSMemory]: what opening them left behind is several times what idle connections need. It is a
+	// garbage collection of the whole process, which is why the program decides. Default: the runtime does as it likes.
+	TrimMemory bool
 	// Metrics is told when connections begin and end, to be counted as signalr.server.active_connections and
 	// signalr.server.connection.duration. Default: nobody is. Spans of invocations are the business of a [HubFilter].
 	Metrics Metrics
@@ -67,7 +71,7 @@ func NewServer(o *ServerOptions) (*Server, error) {
 	}
 	log := httpconn.RedactingLogger(o.Logger)
 	conns, err := httpconn.NewManager(httpconn.ManagerOptions{
-		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Metrics: o.Metrics, Logger: log,
+		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, TrimMemory: o.TrimMemory, Metrics: o.Metrics, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("signalr: %w", err)

@@ -43,7 +43,7 @@ func run(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	srv, err := signalr.NewServer(&signalr.ServerOptions{Logger: s.logger})
+	srv, err := signalr.NewServer(&signalr.ServerOptions{TrimMemory: true, Logger: s.logger})
 	if err != nil {
 		return err
 	}
@@ -54,6 +54,7 @@ func run(ctx context.Context, address string) error {
 	web := &http.Server{Handler: routes(srv, s), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
+	s.farm.await(ctx)
 	fmt.Printf("LISTENING http://%s\n", listener.Addr())
 	select {
 	case err := <-failed:
@@ -63,5 +64,5 @@ func run(ctx context.Context, address string) error {
 	limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err = srv.Shutdown(limit)
-	return errors.Join(err, web.Shutdown(limit))
+	return errors.Join(err, web.Shutdown(limit), s.farm.close(limit))
 }

@@ -3,6 +3,7 @@ package httpconn
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -65,48 +66,58 @@ const (
 	stateOver                      // disposed
 )
 
-// Conn is one connection, whatever transport carries it. Its methods may be called by any goroutine.
+// Conn is one connection, whatever transport carries it. Its methods may be called by any goroutine. There may be very
+// many of them, nearly all of them idle: mind its size.
 type Conn struct {
-	mgr     *Manager
-	ep      *Endpoint
-	app     App
-	key     connKey
-	id      string
-	version int
+	mgr *Manager
+	ep  *Endpoint
+	app App
+	key connKey
+	id  string
 	// ctx ends when the connection is over.
 	ctx Lifetime
 
 	// socket is held while the connection's WebSocket changes. It is taken before mu.
 	socket sync.Mutex
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards all below but version
 	state     connState
 	transport transport.Type
-	stateful  bool // the client has negotiated stateful reconnect
-	resumable bool // the client may come back with another socket
-	sockets   int  // how many WebSockets there were
-	snap      Snapshot
-	started   Instant // when the transport was bound
-	lastSeen  Instant // when the state became new or inactive
-	status    CloseStatus
+	version   uint8
+	stateful  bool      // the client has negotiated stateful reconnect
+	resumable bool      // the client may come back with another socket
+	running   bool      // App.Start was called
+	inputOver bool      // App.Ended was called
+	deleted   bool      // by DELETE: unknown to new requests, though a waiting poll may still fetch the last word
+	leaving   bool      // the server is going down
+	timedOut  bool      // that is how it ended
+	sockets   int32     // how many WebSockets there were
+	user      string    // of the request that bound the transport
+	expires   time.Time // when the authentication of the latest one ends; zero means never
+	started   Instant   // when the transport was bound
+	lastSeen  Instant   // when the state became new or inactive
+	driver    driver
 	post      chan struct{} // held by the one POST whose body is being read (F-031); nil before the first
 	early     []byte        // posted before the transport was bound
-	driver    driver
-	running   bool          // App.Start was called
-	inputOver bool          // App.Ended was called
 	bound     chan struct{} // closed when there is a driver; nil when nobody waits for that
-	deleted   bool          // by DELETE: unknown to new requests, though a waiting poll may still fetch the last word
-	leaving   bool          // the server is going down
 
 	// The queue of what waits to be sent.
+	draining bool // a driver is at work on the queue
+	lastSent bool // nothing may be queued any more
+	finished bool // the App is done; what is queued is still sent
 	frames   []Frame
 	queued   int           // bytes in frames
 	taken    int           // bytes that a driver has taken and not yet written
-	draining bool          // a driver is at work on the queue
-	lastSent bool          // nothing may be queued any more
-	finished bool          // the App is done; what is queued is still sent
-	finErr   error         // with which error it was done
+	finErr   error         // with which error the App was done
 	room     chan struct{} // closed when there is room again; nil when nobody waits
+}
+
+// closeStatus says how the connection ended, unless the server went down.
+func (c *Conn) closeStatus() CloseStatus {
+	if c.timedOut {
+		return TimedOut
+	}
+	return NormalClosure
 }
 
 // driver is the transport's side of a connection: it takes frames and writes them.
@@ -121,7 +132,7 @@ type driver interface {
 func (c *Conn) ID() string { return c.id }
 
 // Version returns the negotiated version: 0 when the client did not negotiate.
-func (c *Conn) Version() int { return c.version }
+func (c *Conn) Version() int { return int(c.version) }
 
 // Context ends when the connection is over, before the App is told.
 func (c *Conn) Context() context.Context { return &c.ctx }
@@ -140,10 +151,10 @@ func (c *Conn) Transport() transport.Type {
 }
 
 // Send queues f and does not wait. It fails with [ErrQueueFull] when there is no room, and with [ErrClosed].
-func (c *Conn) Send(f Frame) error { return c.enqueue(f, false, false) }
+func (c *Conn) Send(f Frame) error { return c.enqueue(f, c.ep.opts.SendQueueLimit, false) }
 
 // SendAnyway queues f, past the bound if need be: the caller has a bound of its own.
-func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, true, false) }
+func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, unbounded, false) }
 
 // Queue queues f, past the bound if need be, and leaves it there until something else is sent or [Conn.Flush] is called.
 func (c *Conn) Queue(f Frame) {
@@ -174,9 +185,9 @@ func (c *Conn) Flush() {
 
 // SendLast queues f, past the bound if need be. It is the last word on this connection: what is sent after it fails with
 // [ErrClosed].
-func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, true, true) }
+func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, unbounded, true) }
 
-func (c *Conn) enqueue(f Frame, force, last bool) error {
+func (c *Conn) enqueue(f Frame, limit int, last bool) error {
 	c.mu.Lock()
 	if c.finished || c.lastSent || c.state == stateOver {
 		c.mu.Unlock()
@@ -190,7 +201,7 @@ func (c *Conn) enqueue(f Frame, force, last bool) error {
 		c.mu.Unlock()
 		return nil
 	}
-	if !force && !c.hasRoom(f) {
+	if !c.hasRoom(f, limit) {
 		c.mu.Unlock()
 		return ErrQueueFull
 	}
@@ -205,7 +216,7 @@ func (c *Conn) enqueue(f Frame, force, last bool) error {
 // SendWait queues f, waiting for room until ctx or the connection ends.
 func (c *Conn) SendWait(ctx context.Context, f Frame) error {
 	for {
-		err := c.Send(f)
+		err := c.enqueue(f, c.ownLimit(), false)
 		if err != ErrQueueFull {
 			return err
 		}
@@ -217,7 +228,7 @@ func (c *Conn) SendWait(ctx context.Context, f Frame) error {
 
 func (c *Conn) waitRoom(ctx context.Context, f Frame) error {
 	c.mu.Lock()
-	if c.finished || c.lastSent || c.state == stateOver || c.suspendedLocked() || c.hasRoom(f) {
+	if c.finished || c.lastSent || c.state == stateOver || c.suspendedLocked() || c.hasRoom(f, c.ownLimit()) {
 		c.mu.Unlock()
 		return nil
 	}
@@ -241,7 +252,7 @@ func (c *Conn) waitRoom(ctx context.Context, f Frame) error {
 func (c *Conn) SendNow(ctx context.Context, f Frame) error {
 	c.mu.Lock()
 	ws, ok := c.driver.(*wsDriver)
-	if !ok || c.draining || c.finished || c.lastSent || c.state != stateActive || !c.hasRoom(f) {
+	if !ok || c.draining || c.finished || c.lastSent || c.state != stateActive || !c.hasRoom(f, c.ownLimit()) {
 		c.mu.Unlock()
 		return c.SendWait(ctx, f)
 	}
@@ -258,10 +269,17 @@ func (c *Conn) SendNow(ctx context.Context, f Frame) error {
 	return nil
 }
 
+// unbounded is the limit for what must not be lost.
+const unbounded = math.MaxInt
+
+// ownLimit is where what the connection causes itself waits: a stream that is as fast as it can be keeps the queue as
+// full as it may be, and must leave room for what others send.
+func (c *Conn) ownLimit() int { return c.ep.opts.SendQueueLimit / 2 }
+
 // hasRoom says whether f fits: the queue is bounded in bytes, but one message passes an empty queue however long.
-func (c *Conn) hasRoom(f Frame) bool {
+func (c *Conn) hasRoom(f Frame, limit int) bool {
 	used := c.queued + c.taken
-	return used == 0 || used+f.size() <= c.ep.opts.SendQueueLimit
+	return used == 0 || used+f.size() <= limit
 }
 
 // pushLocked appends f and returns the driver to wake, if any.
@@ -455,7 +473,7 @@ func (c *Conn) resume(d *wsDriver, turn int) bool {
 	c.socket.Lock()
 	defer c.socket.Unlock()
 	c.mu.Lock()
-	if turn < c.sockets {
+	if turn < int(c.sockets) {
 		c.mu.Unlock()
 		return false
 	}
@@ -513,7 +531,7 @@ func (c *Conn) dispose(err error) {
 		return
 	}
 	c.state = stateOver
-	d, bound, status := c.driver, c.transport != 0, c.status
+	d, bound, status := c.driver, c.transport != 0, c.closeStatus()
 	c.frames, c.queued, c.early = nil, 0, nil
 	c.roomLocked()
 	c.mu.Unlock()
@@ -533,13 +551,13 @@ func (c *Conn) tick(now Instant) {
 	c.mu.Lock()
 	state, app := c.state, c.app
 	idle := (state == stateNew || state == stateInactive) && now.Sub(c.lastSeen) > c.patienceLocked()
-	expired := c.ep.opts.CloseOnAuthenticationExpiration && !c.snap.Expires.IsZero() && time.Now().After(c.snap.Expires)
+	expired := c.ep.opts.CloseOnAuthenticationExpiration && !c.expires.IsZero() && time.Now().After(c.expires)
 	d := c.driver
 	c.mu.Unlock()
 	ws, ok := d.(*wsDriver)
 	if idle || ok && ws.stuck(now, c.ep.opts.TransportSendTimeout) {
 		c.mu.Lock()
-		c.status = TimedOut
+		c.timedOut = true
 		c.mu.Unlock()
 		c.dispose(nil)
 		return

@@ -92,6 +92,13 @@ func (c *Conn) stays() bool {
 	return !c.leaving && !c.deleted && !c.finished && c.state != stateOver
 }
 
+// leaves says whether the server is going down and has told the App so.
+func (c *Conn) leaves() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving && c.inputOver
+}
+
 // farewellLocked says whether the client of a server that is going down has fetched the last word.
 func (c *Conn) farewellLocked() bool { return c.leaving && c.lastSent && len(c.frames) == 0 }
 

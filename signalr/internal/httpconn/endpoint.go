@@ -195,7 +195,7 @@ func (ep *Endpoint) find(r *http.Request) (c *Conn, status int, text string) {
 	user := ep.user(r)
 	c.mu.Lock()
 	gone := c.deleted || c.state == stateOver
-	other := tok.user != 0 && hashUser(user) != tok.user || c.transport != 0 && user != c.snap.User
+	other := tok.user != 0 && hashUser(user) != tok.user || c.transport != 0 && user != c.user
 	c.mu.Unlock()
 	switch {
 	case gone:
@@ -219,7 +219,7 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 		return 0, http.StatusNotFound, ""
 	case c.transport == 0:
 		c.transport, c.state = kind, stateActive
-		c.snap, c.started = snap, c.mgr.now()
+		c.user, c.expires, c.started = snap.User, snap.Expires, c.mgr.now()
 		c.app = c.ep.newApp(c, snap)
 		if c.mgr.metrics != nil {
 			c.mgr.metrics.ConnectionStarted(kind)
@@ -228,25 +228,25 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 		return 1, 0, ""
 	case kind == transport.WebSockets && c.resumable && !c.finished && !c.inputOver:
 		c.sockets++
-		c.snap.Expires = snap.Expires
-		return c.sockets, 0, "" // F-133
+		c.expires = snap.Expires
+		return int(c.sockets), 0, "" // F-133
 	case kind != transport.LongPolling:
 		return 0, http.StatusConflict, ""
 	case c.driver == nil: // the first poll is still being answered
 		return 0, http.StatusConflict, ""
 	}
-	c.snap.Expires = snap.Expires // F-126: of the latest GET
+	c.expires = snap.Expires // F-126: of the latest GET
 	return 2, 0, ""
 }
 
 // queryValue returns the first value of a key, whatever its case (F-016).
 func queryValue(q url.Values, key string) string {
 	if v, ok := q[key]; ok {
-		return v[0]
+		return strings.Join(v, ",")
 	}
 	for k, v := range q {
 		if strings.EqualFold(k, key) {
-			return v[0]
+			return strings.Join(v, ",")
 		}
 	}
 	return ""

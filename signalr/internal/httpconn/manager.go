@@ -19,6 +19,7 @@ type Manager struct {
 	buffers           bufferPool
 	frames            framePool
 	reads             readPool
+	trim              trimmer
 	log               *slog.Logger
 	metrics           Metrics
 	disconnectTimeout time.Duration
@@ -42,6 +43,8 @@ type ManagerOptions struct {
 	TokenKeys []TokenKey
 	// DisconnectTimeout is how long a connection without a transport is kept (F-005). Default 15 s.
 	DisconnectTimeout time.Duration
+	// TrimMemory has memory given back to the system when many connections have come or gone.
+	TrimMemory bool
 	// Metrics may be nil.
 	Metrics Metrics
 	// Logger is required.
@@ -75,7 +78,7 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 	if o.DisconnectTimeout == 0 {
 		o.DisconnectTimeout = 15 * time.Second
 	}
-	return &Manager{
+	m := &Manager{
 		tokens:            t,
 		workers:           newWorkers(),
 		log:               o.Logger,
@@ -86,7 +89,9 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 		spent:             make(map[connKey]Instant),
 		stop:              make(chan struct{}),
 		down:              make(chan struct{}),
-	}, nil
+	}
+	m.trim.enabled = o.TrimMemory
+	return m, nil
 }
 
 // Workers returns the workers that run what arrives on connections.
@@ -125,8 +130,9 @@ func (m *Manager) add(ep *Endpoint, k connKey, id string, version int) *Conn {
 	if _, spent := m.spent[k]; spent || m.draining {
 		return nil
 	}
-	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: version, status: NormalClosure, lastSeen: m.now()}
+	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: uint8(version), lastSeen: m.now()}
 	m.conns[k] = c
+	m.trim.count.Add(1)
 	if !m.ticking {
 		m.ticking = true
 		m.tickers.Go(m.tickLoop)
@@ -141,9 +147,10 @@ func (m *Manager) remove(c *Conn) {
 		return
 	}
 	delete(m.conns, c.key)
+	m.trim.count.Add(1)
 	m.spent[c.key] = m.now() + Instant(m.disconnectTimeout)
 	if m.metrics != nil && c.transport != 0 {
-		status := c.status
+		status := c.closeStatus()
 		if m.refusing || m.draining {
 			status = AppShutdown
 		}
@@ -182,6 +189,7 @@ func (m *Manager) tickLoop() {
 		}
 		if len(conns) == 0 && len(m.spent) == 0 {
 			m.ticking = false
+			m.conns, m.spent = make(map[connKey]*Conn), make(map[connKey]Instant) // maps do not shrink
 			m.mu.Unlock()
 			return
 		}
@@ -190,6 +198,7 @@ func (m *Manager) tickLoop() {
 			c.tick(now)
 		}
 		clear(conns)
+		m.trim.tick()
 	}
 }
 

@@ -17,6 +17,10 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 		answer(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
 		return
 	}
+	if c.leaves() {
+		answer(w, http.StatusOK, "") // nobody listens any more, which is no fault of the client
+		return
+	}
 	turn := c.postTurn()
 	select {
 	case turn <- struct{}{}:

@@ -138,10 +138,11 @@ func (r *wsRead) Run() {
 			d.bye = v.Code
 		}
 	}
-	if d.ended {
+	ended := d.ended
+	d.busy.Done() // before the socket is closed, which waits for the reader
+	if ended {
 		d.goodbye(d.bye, err)
 	}
-	d.busy.Done()
 	if task != nil {
 		task.Run()
 	}
