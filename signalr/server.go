@@ -30,6 +30,8 @@ type ServerOptions struct {
 	// TokenKeys sign connection tokens; the first one signs, all are accepted. Servers that share them accept each
 	// other's tokens. Default: one that is made anew for this server.
 	TokenKeys []TokenKey
+	// Farm makes the server one of several that look like one. Default: it is alone.
+	Farm *FarmOptions
 	// DisconnectTimeout is how long a connection is kept whose client has negotiated and not come, or does not poll any
 	// more, to the second (F-005). Default 15 s.
 	DisconnectTimeout time.Duration
@@ -70,8 +72,13 @@ func NewServer(o *ServerOptions) (*Server, error) {
 		o = &ServerOptions{}
 	}
 	log := httpconn.RedactingLogger(o.Logger)
+	farm, err := o.Farm.options(o.TokenKeys)
+	if err != nil {
+		return nil, fmt.Errorf("signalr: %w", err)
+	}
 	conns, err := httpconn.NewManager(httpconn.ManagerOptions{
-		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, TrimMemory: o.TrimMemory, Metrics: o.Metrics, Logger: log,
+		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Farm: farm, TrimMemory: o.TrimMemory,
+		Metrics: o.Metrics, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("signalr: %w", err)

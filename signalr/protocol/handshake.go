@@ -65,6 +65,10 @@ func readHandshake(record []byte) (req HandshakeRequest, err error) {
 			if err != nil {
 				return broken(err)
 			}
+			if t.Kind() == 'n' { // counts as not there
+				hasVersion = false
+				continue
+			}
 			v, err := strconv.ParseInt(t.String(), 10, 32)
 			if t.Kind() != '0' || err != nil {
 				return req, InvalidData("Expected 'version' to be of type Number.")

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// farm is a bench with n clients whose polls wait, and when each of their Apps was told that it is over.
-func farm(t *testing.T, n int) (b *bench, ended func() []time.Time) {
+// pollers is a bench with n clients whose polls wait, and when each of their Apps was told that it is over.
+func pollers(t *testing.T, n int) (b *bench, ended func() []time.Time) {
 	t.Helper()
 	b = newBench(t)
 	var mu sync.Mutex
@@ -57,7 +57,7 @@ func most(times []time.Time) int {
 func TestDrainKeepsItsPace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n, rate = 90, 20
-		b, ended := farm(t, n)
+		b, ended := pollers(t, n)
 		began := time.Now()
 		if err := b.mgr.Drain(context.Background(), rate); err != nil {
 			t.Errorf("Drain: %v", err)
@@ -85,7 +85,7 @@ func TestDrainKeepsItsPace(t *testing.T) {
 func TestDrainKeepsItsDeadline(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n = 100
-		b, ended := farm(t, n)
+		b, ended := pollers(t, n)
 		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 		defer cancel()
 		if err := b.mgr.Drain(ctx, 1); err != nil {
@@ -101,7 +101,7 @@ func TestDrainKeepsItsDeadline(t *testing.T) {
 // TestDrainRefuses: nobody negotiates any more; who has done so before may come, and is told to go.
 func TestDrainRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b, ended := farm(t, 20)
+		b, ended := pollers(t, 20)
 		early := b.negotiate()
 		down := make(chan error, 1)
 		go func() { down <- b.mgr.Drain(context.Background(), 10) }()
@@ -132,7 +132,7 @@ func TestDrainRefuses(t *testing.T) {
 // TestShutdownWhileDraining: whoever loses patience ends the pace.
 func TestShutdownWhileDraining(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b, ended := farm(t, 100)
+		b, ended := pollers(t, 100)
 		down := make(chan error, 1)
 		go func() { down <- b.mgr.Drain(context.Background(), 1) }()
 		time.Sleep(3 * time.Second)

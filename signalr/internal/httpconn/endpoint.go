@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ type EndpointOptions struct {
 type Endpoint struct {
 	mgr  *Manager
 	log  *slog.Logger
+	path string
 	opts EndpointOptions
 	hash uint32
 	// newApp makes the App of a connection. It is called with the connection's lock held.
@@ -47,7 +49,11 @@ type Endpoint struct {
 // NewEndpoint returns an endpoint of m. path tells endpoints apart; the others are as in [Endpoint].
 func (m *Manager) NewEndpoint(path string, o EndpointOptions, newApp func(*Conn, Snapshot) App, capture func(*http.Request) Snapshot, user func(*http.Request) string) *Endpoint {
 	log := m.log.With("endpoint", path)
-	return &Endpoint{mgr: m, log: log, opts: o, hash: hashEndpoint(path), newApp: newApp, capture: capture, user: user}
+	ep := &Endpoint{mgr: m, log: log, path: path, opts: o, hash: hashEndpoint(path), newApp: newApp, capture: capture, user: user}
+	m.mu.Lock()
+	m.endpoints[path] = ep
+	m.mu.Unlock()
+	return ep
 }
 
 // answer sends a plain answer: text/plain, with a length, as the reference does where it has nothing else to say.
@@ -65,6 +71,9 @@ func answer(w http.ResponseWriter, status int, body string) {
 
 // ServeHTTP answers everything on the endpoint's path but negotiation (F-001, F-003).
 func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if ep.mgr.farm != nil && ep.mgr.farm.route(ep, w, r) {
+		return
+	}
 	switch r.Method {
 	case http.MethodGet:
 		ep.serveGet(w, r)
@@ -92,10 +101,7 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 		kind = transport.WebSockets
 	}
 	if kind == transport.LongPolling {
-		h := w.Header() // F-033
-		h.Set("Cache-Control", "no-cache, no-store")
-		h.Set("Pragma", "no-cache")
-		h.Set("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
+		pollHeaders(w)
 	}
 	var c *Conn
 	status, text := 0, ""
@@ -148,6 +154,9 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// unknown is what is said of a connection that is not there (F-025).
+const unknown = "No Connection with that ID"
+
 const notOffered = " transport not supported by this end point type"
 
 // acceptsEventStream says whether the Accept header lists text/event-stream without parameters (F-003).
@@ -170,13 +179,14 @@ func (ep *Endpoint) find(r *http.Request) (c *Conn, status int, text string) {
 	if id == "" {
 		return nil, http.StatusBadRequest, "Connection ID required"
 	}
-	const unknown = "No Connection with that ID"
 	tok, err := ep.mgr.tokens.decode(id)
 	if err != nil || tok.endpoint != ep.hash {
 		return nil, http.StatusNotFound, unknown
 	}
 	if c = ep.mgr.lookup(tok.key); c == nil {
-		if time.Since(tok.issued) > ep.mgr.disconnectTimeout {
+		// That of another node was not too old when its home gave it away.
+		mine := ep.mgr.farm == nil || tok.home == ep.mgr.farm.self
+		if mine && time.Since(tok.issued) > ep.mgr.disconnectTimeout {
 			return nil, http.StatusNotFound, unknown
 		}
 		public := id
@@ -239,15 +249,19 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 	return 2, 0, ""
 }
 
-// queryValue returns the first value of a key, whatever its case (F-016).
-func queryValue(q url.Values, key string) string {
-	if v, ok := q[key]; ok {
-		return strings.Join(v, ",")
-	}
+// queryValues returns the values of a key, whatever its case (F-016).
+func queryValues(q url.Values, key string) []string {
+	var values []string
 	for k, v := range q {
 		if strings.EqualFold(k, key) {
-			return strings.Join(v, ",")
+			values = append(values, v...)
 		}
 	}
-	return ""
+	return values
+}
+
+// queryValue returns the values of a key that are not empty, with commas between, as the reference does.
+func queryValue(q url.Values, key string) string {
+	values := slices.DeleteFunc(queryValues(q, key), func(s string) bool { return s == "" })
+	return strings.Join(values, ",")
 }

@@ -20,6 +20,7 @@ type Manager struct {
 	frames            framePool
 	reads             readPool
 	trim              trimmer
+	farm              *farm // nil without one
 	log               *slog.Logger
 	metrics           Metrics
 	disconnectTimeout time.Duration
@@ -28,14 +29,15 @@ type Manager struct {
 	readers           sync.WaitGroup // of WebSockets
 	down              chan struct{}  // closed when a shutdown has ended
 
-	mu       sync.Mutex
-	conns    map[connKey]*Conn
-	spent    map[connKey]Instant // tokens whose connection is over, until they expire
-	ticking  bool
-	refusing bool // by Drain: nobody is to come any more
-	draining bool
-	empty    chan struct{} // closed when the last connection leaves while draining
-	stop     chan struct{} // closed when the ticks are to end
+	mu        sync.Mutex
+	conns     map[connKey]*Conn
+	endpoints map[string]*Endpoint // by path
+	spent     map[connKey]Instant  // tokens whose connection is over, until they expire
+	ticking   bool
+	refusing  bool // by Drain: nobody is to come any more
+	draining  bool
+	empty     chan struct{} // closed when the last connection leaves while draining
+	stop      chan struct{} // closed when the ticks are to end
 }
 
 // ManagerOptions are the settings of a [Manager].
@@ -43,6 +45,8 @@ type ManagerOptions struct {
 	TokenKeys []TokenKey
 	// DisconnectTimeout is how long a connection without a transport is kept (F-005). Default 15 s.
 	DisconnectTimeout time.Duration
+	// Farm makes this one of several nodes; nil means that it is alone. The nodes share TokenKeys.
+	Farm *FarmOptions
 	// TrimMemory has memory given back to the system when many connections have come or gone.
 	TrimMemory bool
 	// Metrics may be nil.
@@ -86,11 +90,15 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 		disconnectTimeout: o.DisconnectTimeout,
 		epoch:             time.Now(),
 		conns:             make(map[connKey]*Conn),
+		endpoints:         make(map[string]*Endpoint),
 		spent:             make(map[connKey]Instant),
 		stop:              make(chan struct{}),
 		down:              make(chan struct{}),
 	}
 	m.trim.enabled = o.TrimMemory
+	if o.Farm != nil {
+		m.farm = newFarm(m, *o.Farm)
+	}
 	return m, nil
 }
 
@@ -133,11 +141,22 @@ func (m *Manager) add(ep *Endpoint, k connKey, id string, version int) *Conn {
 	c := &Conn{mgr: m, ep: ep, key: k, id: id, version: uint8(version), lastSeen: m.now()}
 	m.conns[k] = c
 	m.trim.count.Add(1)
+	m.startTicksLocked()
+	return c
+}
+
+func (m *Manager) startTicksLocked() {
 	if !m.ticking {
 		m.ticking = true
 		m.tickers.Go(m.tickLoop)
 	}
-	return c
+}
+
+// endpoint returns the endpoint of a path, or nil.
+func (m *Manager) endpoint(path string) *Endpoint {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.endpoints[path]
 }
 
 func (m *Manager) remove(c *Conn) {
@@ -229,6 +248,9 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 		empty = m.empty
 	}
 	m.mu.Unlock()
+	if m.farm != nil {
+		m.farm.close()
+	}
 	for _, c := range conns {
 		c.shutdown()
 	}

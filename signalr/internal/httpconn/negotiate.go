@@ -43,6 +43,9 @@ func (ep *Endpoint) ServeNegotiate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tok := token{key: newConnKey(), version: version, issued: time.Now(), endpoint: ep.hash, user: hashUser(ep.user(r))}
+	if ep.mgr.farm != nil {
+		tok.home = ep.mgr.farm.self
+	}
 	wanted := strings.TrimSpace(queryValue(r.URL.Query(), "useStatefulReconnect"))
 	tok.stateful = strings.EqualFold(wanted, "true") && ep.opts.AllowStatefulReconnects
 	secret := ep.mgr.tokens.encode(tok)
@@ -70,16 +73,9 @@ const maxVersion = 1
 
 // negotiateVersion chooses the version, or says why there is none (F-018, F-021).
 func (ep *Endpoint) negotiateVersion(q url.Values) (version int, refusal string) {
-	var raw []string
-	for k, v := range q {
-		if strings.EqualFold(k, "negotiateVersion") {
-			raw = append(raw, v...)
-		}
-	}
-	if len(raw) > 0 {
-		text := strings.Trim(raw[0], " \t\n\v\f\r")
-		n, err := strconv.ParseInt(text, 10, 32)
-		if err != nil || len(raw) > 1 {
+	if len(queryValues(q, "negotiateVersion")) > 0 {
+		n, err := strconv.ParseInt(strings.Trim(queryValue(q, "negotiateVersion"), " \t\n\v\f\r"), 10, 32)
+		if err != nil {
 			return 0, "The client requested a non-integer protocol version."
 		}
 		version = int(n)

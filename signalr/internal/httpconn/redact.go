@@ -123,7 +123,7 @@ func tokenID(s string) (id string, ok bool) {
 	if err != nil || b[0] != tokenFormat || b[2]&^(flagVersion1|flagStateful) != 0 {
 		return "", false
 	}
-	return connKey(b[21:tokenBody]).connectionID(), true
+	return connKey(b[21:tokenHome]).connectionID(), true
 }
 
 func isTokenByte(c byte) bool {

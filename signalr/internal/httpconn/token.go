@@ -1,6 +1,8 @@
 package httpconn
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net/netip"
 	"time"
 )
 
@@ -22,11 +25,14 @@ import (
 //	9-12   hash of the endpoint
 //	13-20  hash of the user, 0 for nobody
 //	21-36  16 random bytes: the secret that names the connection
-//	37-52  HMAC-SHA256 of all before, cut to 16 bytes
+//	37-62  the node that the connection belongs to, encrypted with AES-CTR under the 16 random bytes: clients need not
+//	       know the addresses of a farm
+//	63-78  HMAC-SHA256 of all before, cut to 16 bytes
 const (
 	tokenFormat = 1
-	tokenSize   = 53
-	tokenBody   = 37
+	tokenSize   = 79
+	tokenHome   = 37
+	tokenBody   = 63
 
 	flagVersion1 = 1
 	flagStateful = 2
@@ -49,11 +55,66 @@ type token struct {
 	issued   time.Time
 	endpoint uint32
 	user     uint64
+	home     home
+}
+
+// home names the node of a farm that issued a token: the connection lives there. It is zero without a farm.
+type home struct {
+	// node is made anew with each start, so that a node that comes back at the same address is another.
+	node [8]byte
+	addr netip.AddrPort // where its internal handler is
+}
+
+const homeSize = tokenBody - tokenHome
+
+func (h home) bytes() (b [homeSize]byte) {
+	if h == (home{}) {
+		return b
+	}
+	copy(b[:], h.node[:])
+	ip := h.addr.Addr().As16()
+	copy(b[8:], ip[:])
+	binary.BigEndian.PutUint16(b[24:], h.addr.Port())
+	return b
+}
+
+func homeFrom(b [homeSize]byte) home {
+	if b == ([homeSize]byte{}) {
+		return home{}
+	}
+	ip := netip.AddrFrom16([16]byte(b[8:24])).Unmap()
+	return home{node: [8]byte(b[:8]), addr: netip.AddrPortFrom(ip, binary.BigEndian.Uint16(b[24:]))}
 }
 
 type tokens struct {
-	sign TokenKey
-	keys map[byte][]byte
+	sign byte // the key that signs
+	keys map[byte]*tokenKeys
+}
+
+// tokenKeys are what is derived from the secret of a [TokenKey], one for each purpose.
+type tokenKeys struct {
+	mac   []byte
+	block cipher.Block // hides the home in tokens
+	hand  cipher.AEAD  // seals what nodes hand over
+}
+
+func deriveKeys(secret []byte) (*tokenKeys, error) {
+	derive := func(purpose string) []byte {
+		return mac(secret, []byte("signalr "+purpose))
+	}
+	block, err := aes.NewCipher(derive("token home"))
+	if err != nil {
+		return nil, err
+	}
+	handBlock, err := aes.NewCipher(derive("hand-over"))
+	if err != nil {
+		return nil, err
+	}
+	hand, err := cipher.NewGCMWithRandomNonce(handBlock)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenKeys{mac: derive("token"), block: block, hand: hand}, nil
 }
 
 // newTokens takes the keys to accept; the first one signs. Without keys it makes one.
@@ -63,7 +124,7 @@ func newTokens(keys []TokenKey) (*tokens, error) {
 		_, _ = rand.Read(secret) // never fails
 		keys = []TokenKey{{ID: 0, Secret: secret}}
 	}
-	t := &tokens{sign: keys[0], keys: make(map[byte][]byte, len(keys))}
+	t := &tokens{sign: keys[0].ID, keys: make(map[byte]*tokenKeys, len(keys))}
 	for _, k := range keys {
 		if len(k.Secret) < 32 {
 			return nil, fmt.Errorf("token key %d: the secret has %d bytes, at least 32 are needed", k.ID, len(k.Secret))
@@ -71,7 +132,11 @@ func newTokens(keys []TokenKey) (*tokens, error) {
 		if _, twice := t.keys[k.ID]; twice {
 			return nil, fmt.Errorf("token key %d is given twice", k.ID)
 		}
-		t.keys[k.ID] = k.Secret
+		derived, err := deriveKeys(k.Secret)
+		if err != nil {
+			return nil, fmt.Errorf("token key %d: %w", k.ID, err)
+		}
+		t.keys[k.ID] = derived
 	}
 	return t, nil
 }
@@ -90,7 +155,8 @@ func (k connKey) connectionID() string {
 
 func (t *tokens) encode(tok token) string {
 	var b [tokenSize]byte
-	b[0], b[1] = tokenFormat, t.sign.ID
+	keys := t.keys[t.sign]
+	b[0], b[1] = tokenFormat, t.sign
 	if tok.version >= 1 {
 		b[2] |= flagVersion1
 	}
@@ -103,8 +169,31 @@ func (t *tokens) encode(tok token) string {
 	binary.BigEndian.PutUint32(b[9:], tok.endpoint)
 	binary.BigEndian.PutUint64(b[13:], tok.user)
 	copy(b[21:], tok.key[:])
-	copy(b[tokenBody:], mac(t.sign.Secret, b[:tokenBody]))
+	h := tok.home.bytes()
+	cipher.NewCTR(keys.block, tok.key[:]).XORKeyStream(b[tokenHome:tokenBody], h[:])
+	copy(b[tokenBody:], mac(keys.mac, b[:tokenBody])[:tokenSize-tokenBody])
 	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// seal encrypts and signs what another node of the farm alone may read, together with extra, which it has to know.
+func (t *tokens) seal(plain, extra []byte) string {
+	out := t.keys[t.sign].hand.Seal([]byte{t.sign}, nil, plain, extra)
+	return base64.RawURLEncoding.EncodeToString(out)
+}
+
+var errNotSealed = errors.New("not sealed with a key of this farm")
+
+// unseal opens what seal has made with any of the keys.
+func (t *tokens) unseal(s string, extra []byte) ([]byte, error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) == 0 || t.keys[b[0]] == nil {
+		return nil, errNotSealed
+	}
+	plain, err := t.keys[b[0]].hand.Open(nil, nil, b[1:], extra)
+	if err != nil {
+		return nil, errNotSealed
+	}
+	return plain, nil
 }
 
 var errBadToken = errors.New("not a connection token of this server")
@@ -117,8 +206,8 @@ func (t *tokens) decode(s string) (token, error) {
 	if n, err := base64.RawURLEncoding.Strict().Decode(b[:], []byte(s)); err != nil || n != tokenSize || b[0] != tokenFormat {
 		return token{}, errBadToken
 	}
-	secret, ok := t.keys[b[1]]
-	if !ok || !hmac.Equal(mac(secret, b[:tokenBody]), b[tokenBody:tokenSize]) {
+	keys, ok := t.keys[b[1]]
+	if !ok || !hmac.Equal(mac(keys.mac, b[:tokenBody])[:tokenSize-tokenBody], b[tokenBody:tokenSize]) {
 		return token{}, errBadToken
 	}
 	var ms [8]byte
@@ -128,8 +217,11 @@ func (t *tokens) decode(s string) (token, error) {
 		issued:   time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))),
 		endpoint: binary.BigEndian.Uint32(b[9:]),
 		user:     binary.BigEndian.Uint64(b[13:]),
-		key:      connKey(b[21:tokenBody]),
+		key:      connKey(b[21:tokenHome]),
 	}
+	var h [homeSize]byte
+	cipher.NewCTR(keys.block, tok.key[:]).XORKeyStream(h[:], b[tokenHome:tokenBody])
+	tok.home = homeFrom(h)
 	if b[2]&flagVersion1 != 0 {
 		tok.version = 1
 	}
@@ -139,7 +231,7 @@ func (t *tokens) decode(s string) (token, error) {
 func mac(secret, body []byte) []byte {
 	h := hmac.New(sha256.New, secret)
 	h.Write(body)
-	return h.Sum(nil)[:tokenSize-tokenBody]
+	return h.Sum(nil)
 }
 
 func hashEndpoint(path string) uint32 {

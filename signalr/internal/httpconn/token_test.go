@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -31,16 +32,18 @@ func TestTokenRoundTrip(t *testing.T) {
 		{key: newConnKey(), issued: issued},
 		{key: newConnKey(), issued: issued, version: 1},
 		{key: newConnKey(), issued: issued, version: 1, stateful: true, endpoint: hashEndpoint("/c"), user: hashUser("ann")},
+		{key: newConnKey(), issued: issued, home: home{node: [8]byte{1, 2, 3}, addr: netip.MustParseAddrPort("10.1.2.3:8081")}},
+		{key: newConnKey(), issued: issued, home: home{node: [8]byte{1}, addr: netip.MustParseAddrPort("[fe80::1]:80")}},
 	} {
 		s := tk.encode(want)
-		if len(s) != 71 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+		if len(s) != 106 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 			t.Errorf("token %q cannot stand in a query as it is", s)
 		}
 		got, err := tk.decode(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(token{})); diff != "" {
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(token{}, home{}), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 			t.Errorf("-want +got\n%s", diff)
 		}
 	}
@@ -69,8 +72,8 @@ func TestTokenIsRefused(t *testing.T) {
 		}
 	}
 	for name, s := range map[string]string{
-		"empty": "", "cut": good[:70], "longer": good + "A", "twice": good + good, "padded": good + "=",
-		"line break": good[:30] + "\n" + good[30:70], "not base64": strings.Repeat("!", 71), "standard alphabet": strings.Repeat("+", 71),
+		"empty": "", "cut": good[:105], "longer": good + "A", "twice": good + good, "padded": good + "=",
+		"line break": good[:30] + "\n" + good[30:105], "not base64": strings.Repeat("!", 106), "standard alphabet": strings.Repeat("+", 106),
 		"another server's":          testTokens(t).encode(token{issued: time.Now()}),
 		"same key id, other secret": testTokens(t, TokenKey{ID: 1, Secret: bytes.Repeat([]byte{9}, 32)}).encode(token{issued: time.Now()}),
 	} {
@@ -117,7 +120,7 @@ func FuzzTokenDecode(f *testing.F) {
 	tk := testTokens(f, testKey(1, 32))
 	f.Add(tk.encode(token{key: newConnKey(), version: 1, issued: time.Now()}))
 	f.Add("")
-	f.Add(strings.Repeat("A", 71))
+	f.Add(strings.Repeat("A", 106))
 	f.Fuzz(func(t *testing.T, s string) {
 		tok, err := tk.decode(s)
 		if err == nil && tk.encode(tok) != s {

@@ -73,7 +73,7 @@ func parseTime(s string) (time.Time, error) {
 			for n < len(s) && s[n]-'0' <= 9 {
 				n++
 			}
-			if n == 1 || n > 17 {
+			if n == len(s) && n == 1 || n > 17 { // no decimals are fine where a zone follows
 				return time.Time{}, errTime
 			}
 			ticks, _ := number((s[1:n] + "0000000")[:7], 0, 7)

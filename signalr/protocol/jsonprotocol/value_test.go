@@ -437,6 +437,7 @@ func TestDecodeErrorText(t *testing.T) {
 		{"null", new(int), "The JSON value could not be converted to System.Int32. Path: $ | LineNumber: 0 | BytePositionInLine: 4."},
 		{`"forty-two"`, new(int32), "The JSON value could not be converted to System.Int32. Path: $ | LineNumber: 0 | BytePositionInLine: 11."},
 		{"5", new(*string), "The JSON value could not be converted to System.String. Path: $ | LineNumber: 0 | BytePositionInLine: 1."},
+		{"[1,2]", new(int32), "The JSON value could not be converted to System.Int32. Path: $ | LineNumber: 0 | BytePositionInLine: 1."},
 	} {
 		err := p.Decode(protocol.RawValue(row.in), row.dst)
 		if err == nil || err.Error() != row.want {
