@@ -24,6 +24,7 @@ func Run(t *testing.T, p protocol.HubProtocol) {
 	t.Run("SeveralMessages", func(t *testing.T) { testSeveralMessages(t, p) })
 	t.Run("UnknownType", func(t *testing.T) { testUnknownType(t, p) })
 	t.Run("AppendFails", func(t *testing.T) { testAppendFails(t, p) })
+	t.Run("AnyBuffer", func(t *testing.T) { testAnyBuffer(t, p) })
 	t.Run("Values", func(t *testing.T) { testValues(t, p) })
 	t.Run("Null", func(t *testing.T) { testNull(t, p) })
 	t.Run("RawValue", func(t *testing.T) { testRawValue(t, p) })

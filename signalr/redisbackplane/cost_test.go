@@ -1,0 +1,286 @@
+package redisbackplane_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/rueidis"
+
+	"signalbox/signalr"
+	"signalbox/signalr/redisbackplane"
+)
+
+// cost is what a conversation costs Redis: commands, and the bytes of what was published.
+type cost struct{ Publish, Subscribe, Unsubscribe, Bytes int }
+
+// dotnetCosts adds up what real servers have sent in each of the recorded conversations. A channel is a command there.
+func dotnetCosts(t *testing.T) map[string]cost {
+	t.Helper()
+	text, err := os.ReadFile("testdata/sequences.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	costs := map[string]cost{}
+	name := ""
+	for line := range strings.Lines(string(text)) {
+		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		c := costs[name]
+		switch {
+		case strings.HasPrefix(line, "@ "):
+			name = strings.TrimPrefix(columns[0], "@ ")
+			continue
+		case columns[0] == "P":
+			c.Publish++
+			c.Bytes += len(redisbackplane.Unhex(t, columns[3]))
+		case columns[0] == "S":
+			c.Subscribe++
+		case columns[0] == "U":
+			c.Unsubscribe++
+		default:
+			continue
+		}
+		costs[name] = c
+	}
+	return costs
+}
+
+// TestCost holds conversations and compares the commands with those of ASP.NET Core's servers in the same conversations.
+// Joining a connection elsewhere asks, beyond that, whether the connection exists; several channels are one command.
+func TestCost(t *testing.T) {
+	dotnet := dotnetCosts(t)
+	r := startRedis(t)
+	one, two := newNode(t, r, nil), newNode(t, r, nil)
+	connected(one, two)
+	admin := r.client()
+	measure := func(name string, do func()) cost {
+		sent := func() (messages, bytes int) {
+			a, b := one.b.Stats(), two.b.Stats()
+			return int(a.Published + b.Published), int(a.PublishedBytes + b.PublishedBytes)
+		}
+		if err := admin.Do(t.Context(), admin.B().ConfigResetstat().Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		messages, bytes := sent()
+		do()
+		got := cost{commandCalls(t, admin, "publish"), commandCalls(t, admin, "subscribe"), commandCalls(t, admin, "unsubscribe"), 0}
+		eventually(t, "what Redis has taken is counted", func() bool {
+			m, b := sent()
+			got.Bytes = b - bytes
+			return m-messages == got.Publish
+		})
+		return got
+	}
+	var a1, a2, b1 *client
+	clients := one.hub.Clients()
+	connect := measure("connect", func() {
+		a1, a2, b1 = one.connect("a1", "", "messagepack"), one.connect("a2", "bob", "json"), two.connect("b1", "", "messagepack")
+		two.connect("b2", "bob", "json")
+	})
+	// .NET: a command for each channel. Here those of one connection go together.
+	if want := (cost{Subscribe: 4}); connect != want {
+		t.Errorf("connecting four clients, two of a user: %+v, want %+v", connect, want)
+	}
+	t.Logf("%-24s %+v, .NET %+v", "connect", connect, dotnet["connect"])
+	// The payloads have the length of the golden ones: ids have 22 characters. The server's name is longer or shorter.
+	server := len(one.b.ServerName()) - len("vm_6e3b630e9fce447194d5e148b7c08d04")
+	for _, row := range []struct {
+		name  string
+		extra int // bytes of the server's name
+		do    func()
+	}{
+		{"all", 0, func() { one.send(clients.All(), "hello") }},
+		{"all-long", 0, func() { one.send(clients.All(), strings.Repeat("x", 300)) }},
+		{"allexcept-one", 0, func() { one.send(clients.AllExcept(a1.id), "x") }},
+		{"client-remote", 0, func() { one.send(clients.Client(b1.id).ClientProxy, "x") }},
+		{"client-local", 0, func() { one.send(clients.Client(a1.id).ClientProxy, "x") }},
+		{"client-unknown", 0, func() { one.send(clients.Client("nobody").ClientProxy, "x") }},
+		{"clients", 0, func() { one.send(clients.Clients(a1.id, b1.id, "nobody"), "x") }},
+		{"group-join-local", 0, func() { one.join(a1, "g1"); one.join(a2, "g1"); two.join(b1, "g1") }},
+		{"group", 0, func() { one.send(clients.Group("g1"), "x") }},
+		{"group-empty", 0, func() { one.send(clients.Group("nogroup"), "x") }},
+		{"groupexcept", 0, func() { one.send(clients.GroupExcept("g1", a1.id), "x") }},
+		{"user", 0, func() { one.send(clients.User("bob"), "x") }},
+		{"users", 0, func() { one.send(clients.Users("bob", "", "zoe"), "x") }},
+		{"group-add-remote", server, func() { one.join(b1, "g2") }},
+		{"group-remove-remote", server, func() {
+			if err := one.hub.Groups().Remove(one.ctx(), b1.id, "g2"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"group-leave-last", 0, func() {
+			for _, c := range []*client{a1, a2} {
+				if err := one.hub.Groups().Remove(one.ctx(), c.id, "g1"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}},
+		{"result-unknown-connection", server, func() {
+			_, _ = signalr.Invoke[int](one.ctx(), clients.Client("nobody"), "AskInt", 7) // fails
+		}},
+	} {
+		want := dotnet[row.name]
+		if want.Publish > 0 {
+			want.Bytes += row.extra
+		}
+		got := measure(row.name, row.do)
+		t.Logf("%-24s %+v", row.name, got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s costs otherwise than with .NET:\n%s", row.name, diff)
+		}
+	}
+}
+
+// counter counts what goes over the connections of a client.
+type counter struct{ written, read atomic.Int64 }
+
+func (c *counter) dial(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &countedConn{conn, c}, nil
+}
+
+type countedConn struct {
+	net.Conn
+	c *counter
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.c.written.Add(int64(n))
+	return n, err
+}
+
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.c.read.Add(int64(n))
+	return n, err
+}
+
+// TestBytesPerMessage: nothing goes to Redis but the PUBLISH command, and nothing comes back but its reply and the message.
+func TestBytesPerMessage(t *testing.T) {
+	r := startRedis(t)
+	var bytes counter
+	b, err := redisbackplane.New(rueidis.ClientOption{
+		InitAddress: []string{r.addr}, DialCtxFn: bytes.dial, Dialer: net.Dialer{KeepAlive: time.Hour}, // no pings meanwhile
+	}, &redisbackplane.Options{HubName: hubName})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close(context.Background()) })
+	n := newNodeWith(t, b, both())
+	connected(n)
+	a := n.connectJSON("a")
+	n.send(n.hub.Clients().All(), "warm")
+	a.gets("warm")
+	const messages = 100
+	written, read, payloads := bytes.written.Load(), bytes.read.Load(), b.Stats().PublishedBytes
+	for range messages {
+		n.send(n.hub.Clients().All(), "hello")
+		a.gets("hello")
+	}
+	written, read, payloads = bytes.written.Load()-written, bytes.read.Load()-read, b.Stats().PublishedBytes-payloads
+	channel, payload := hubName+":all", strings.Repeat("x", int(payloads)/messages)
+	command := fmt.Sprintf("*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(payload), payload)
+	push := fmt.Sprintf(">3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(payload), payload)
+	t.Logf("a message with a payload of %d bytes: %d bytes to Redis, %d from it", len(payload), written/messages, read/messages)
+	if want := int64(messages * len(command)); written != want {
+		t.Errorf("%d bytes went to Redis, want %d", written, want)
+	}
+	if want := int64(messages * (len(push) + len(":1\r\n"))); read != want {
+		t.Errorf("%d bytes came from Redis, want %d", read, want)
+	}
+}
+
+// TestJoinsArePipelined: ten thousand groups are joined in a few commands, by one call and by many at once.
+func TestJoinsArePipelined(t *testing.T) {
+	r := startRedis(t)
+	n := newNode(t, r, nil)
+	connected(n)
+	admin := r.client()
+	a := n.connectJSON("a")
+	const groups = 10_000
+	names := make([]string, groups)
+	for i := range names {
+		names[i] = fmt.Sprint("one ", i)
+	}
+	before := commandCalls(t, admin, "subscribe")
+	if err := n.hub.Groups().AddAll(n.ctx(), a.id, names...); err != nil {
+		t.Fatal(err)
+	}
+	calls := commandCalls(t, admin, "subscribe") - before
+	if calls > 100 {
+		t.Errorf("joining %d groups at once took %d commands", groups, calls)
+	}
+	t.Logf("AddAll of %d groups: %d commands", groups, calls)
+	before = commandCalls(t, admin, "subscribe")
+	var wg sync.WaitGroup
+	for i := range groups {
+		wg.Go(func() {
+			if err := n.hub.Groups().Add(n.ctx(), a.id, fmt.Sprint("many ", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	calls = commandCalls(t, admin, "subscribe") - before
+	if calls > groups/4 {
+		t.Errorf("joining %d groups one by one, but at the same time, took %d commands", groups, calls)
+	}
+	t.Logf("%d calls of Add: %d commands", groups, calls)
+	if got := len(channelsOf(t, admin, hubName+":group:*")); got != 2*groups {
+		t.Errorf("%d groups are heard", got)
+	}
+	a.close()
+	eventually(t, "no group is heard any more", func() bool { return len(channelsOf(t, admin, hubName+":group:*")) == 0 })
+	if s := n.b.Stats(); s.Subscriptions != 0 {
+		t.Errorf("%d subscriptions are left", s.Subscriptions)
+	}
+}
+
+// TestManyGroups: a hundred thousand groups on one node, in memory that is stated in the documentation.
+func TestManyGroups(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
+	r := startRedis(t)
+	n := newNode(t, r, nil)
+	connected(n)
+	a := n.connectJSON("a")
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	const groups = 100_000
+	before := heap()
+	for part := range groups / 10_000 {
+		names := make([]string, 10_000)
+		for i := range names {
+			names[i] = fmt.Sprintf("order %07d", part*len(names)+i)
+		}
+		if err := n.hub.Groups().AddAll(n.ctx(), a.id, names...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each := (heap() - before) / groups
+	t.Logf("%d bytes a group", each)
+	if each > 1024 {
+		t.Errorf("a group takes %d bytes, want at most 1024", each)
+	}
+	n.send(n.hub.Clients().Group("order 0099999"), "x")
+	a.gets("x")
+}

@@ -1,0 +1,7 @@
+package redisbackplane
+
+// Golden data for the tests outside the package.
+var (
+	GoldenLines = goldenLines
+	Unhex       = unhex
+)
