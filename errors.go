@@ -13,6 +13,10 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnauthenticated: name and password, or the API key, are not those of anybody.
 	ErrUnauthenticated = errors.New("unauthenticated")
+	// ErrIdempotencyMismatch: the idempotency key belongs to a request with another content.
+	ErrIdempotencyMismatch = errors.New("idempotency key used for another request")
+	// ErrInFlight: the request with that idempotency key is being done at this moment.
+	ErrInFlight = errors.New("request in flight")
 )
 
 // InvalidError says which field of a request is wrong, and why, in words for the one who sent it.

@@ -54,8 +54,73 @@ type Notification struct {
 	ReadAt *time.Time
 }
 
+// Publication is a message and whom it is for: users, or everybody who has subscribed to a topic and may hear it.
+type Publication struct {
+	Users   []string
+	Topic   string
+	Message NotificationMessage
+	// Idempotency makes a repetition answer what the first did; nil means that each call publishes.
+	Idempotency *IdempotencyKey
+}
+
+// IdempotencyKey names a request, so that it can be repeated safely. It is known for [IdempotencyWindow].
+type IdempotencyKey struct {
+	// Owner is whose key it is, such as the id of an API key: others may use the same key for their own.
+	Owner string
+	// Key is what the sender calls the request.
+	Key string
+	// RequestHash identifies the request's content.
+	RequestHash string
+}
+
+// IdempotencyWindow is how long an [IdempotencyKey] is remembered.
+const IdempotencyWindow = 24 * time.Hour
+
+// Published is a notification that a [Publication] has stored.
+type Published struct {
+	ID       string
+	UserID   string
+	Sequence int64
+}
+
+// InboxState is how a user's inbox stands at one moment.
+type InboxState struct {
+	// LastSequence is the sequence of the newest notification, 0 when there never was one.
+	LastSequence int64
+	// FirstSequence is the lowest sequence that retention has left, or would leave: those below it are gone.
+	FirstSequence int64
+	// Unread counts the unread notifications.
+	Unread int
+}
+
+// CatchUp is what a client has missed.
+type CatchUp struct {
+	// Notifications are those after the sequence that was asked for, oldest first.
+	Notifications []Notification
+	// Gap says that some are missing between that sequence and these, because retention has removed them.
+	Gap bool
+	// More says that more follow the last of Notifications.
+	More bool
+	// Inbox is how the inbox stood when this was read.
+	Inbox InboxState
+}
+
+// Receipt says what has become of a notification. What has not happened, or is not known, is nil.
+type Receipt struct {
+	Notification
+	// SentAt is when it was handed to whatever connections the user had, if any.
+	SentAt *time.Time
+	// DeliveredAt is when a client of the user's first confirmed that it has it.
+	DeliveredAt *time.Time
+}
+
 // NotificationService keeps every user's inbox. Whatever it has returned without an error is stored.
 type NotificationService interface {
+	// Publish stores a message for all of the users or for none, in one transaction, and returns what was stored in the
+	// order of the users. With an idempotency key that was used before it stores nothing, returns what was returned then,
+	// and says so by replayed. It fails with ErrIdempotencyMismatch when the request was another one, and with
+	// ErrInFlight while that is being done.
+	Publish(ctx context.Context, p Publication) (stored []Published, replayed bool, err error)
 	// Notify stores m for each of the users, in one transaction: for all or for none. It fails with an InvalidError
 	// that names the first user who does not exist. A user named twice gets it once. The result is in the order of users.
 	Notify(ctx context.Context, users []string, m NotificationMessage) ([]Notification, error)
@@ -64,6 +129,14 @@ type NotificationService interface {
 	// Notifications returns the user's notifications below the sequence before, newest first, at most limit of them;
 	// before 0 means from the newest.
 	Notifications(ctx context.Context, userID string, before int64, limit int) ([]Notification, error)
+	// CatchUp returns the user's notifications above the sequence after, oldest first, at most limit of them. A sequence
+	// that was never given, such as one from before a backup was restored, is a gap.
+	CatchUp(ctx context.Context, userID string, after int64, limit int) (CatchUp, error)
+	// Missed returns notifications of several users, each user's above the sequence that after has for them, that were
+	// stored at a time or later, by user and sequence, at most limit of them.
+	Missed(ctx context.Context, after map[string]int64, since time.Time, limit int) ([]Notification, error)
+	// InboxState says how the user's inbox stands. A user who does not exist has an empty one.
+	InboxState(ctx context.Context, userID string) (InboxState, error)
 	// UnreadCount counts the user's unread notifications.
 	UnreadCount(ctx context.Context, userID string) (int, error)
 	// MarkAsRead marks one notification of the user as read and says whether that changed anything. It fails with
@@ -71,14 +144,19 @@ type NotificationService interface {
 	MarkAsRead(ctx context.Context, userID, notificationID string) (changed bool, err error)
 	// MarkAllAsRead marks all of the user's notifications as read and returns the ids of those that it changed.
 	MarkAllAsRead(ctx context.Context, userID string) (changed []string, err error)
+	// ConfirmDelivered notes that a client of the user's has these notifications. Ids that are not of the user's
+	// notifications are ignored.
+	ConfirmDelivered(ctx context.Context, userID string, ids []string) error
+	// Receipt says what has become of the notification with that id, or ErrNotFound.
+	Receipt(ctx context.Context, id string) (Receipt, error)
 }
 
 // RealTimeNotificationService stores a message and shows it at once to whoever is connected. Storing is what can
-// fail: that a live send fails is logged, costs nothing, and is made good when the client next asks for its inbox.
+// fail: it is shown by way of the [Outbox], which tries again, and what a client has missed it asks for by its sequence.
 //
 // ASP.NET pattern: IRealTimeNotificationService.
 type RealTimeNotificationService interface {
-	// SendToUser stores and shows m to one user.
+	// SendToUser stores m for one user, then shows it.
 	SendToUser(ctx context.Context, userID string, m NotificationMessage) (Notification, error)
 	// SendToUsers stores m for all users or for none, then shows it.
 	SendToUsers(ctx context.Context, userIDs []string, m NotificationMessage) ([]Notification, error)

@@ -86,6 +86,9 @@ type OrderService interface {
 	// Order when it is new. A change that changes nothing keeps the version. It fails with an InvalidError when a
 	// field is out of range or the owner does not exist.
 	ChangeOrder(ctx context.Context, c OrderChange) (before, after Order, err error)
+	// TransferOrder gives an order to another owner, as a change with its own version. It fails with ErrNotFound, and
+	// with an InvalidError when the new owner does not exist. Who owned it stops hearing of it.
+	TransferOrder(ctx context.Context, id, ownerID string) (Order, error)
 	// OrdersNeedingUpdates returns the orders whose status has changed since it was last announced to their owner, the
 	// longest waiting first, at most limit of them.
 	OrdersNeedingUpdates(ctx context.Context, limit int) ([]Order, error)

@@ -30,6 +30,9 @@ type UserService interface {
 	CreateUser(ctx context.Context, name, password string, roles ...string) (User, error)
 	// User returns the user with that id, or ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
+	// SetRoles gives the user these roles instead of those there were, and so opens and closes topics, also to
+	// connections that are live. It fails as CreateUser does, and with ErrNotFound.
+	SetRoles(ctx context.Context, id string, roles ...string) (User, error)
 	// Authenticate returns the user with that name and password, or ErrUnauthenticated, taking as long for an unknown
 	// name as for a wrong password.
 	Authenticate(ctx context.Context, name, password string) (User, error)

@@ -32,24 +32,28 @@ func TestMethodsRefuseNobody(t *testing.T) {
 	s := &site{t: t, inbox: &inbox{}, topics: newTopics(), book: newOrderBook()}
 	notifications, orders := signalr.NewHub(nil), signalr.NewHub(nil)
 	n := &live.NotificationHub{
-		Notifications: live.NewNotifications(s.inbox, notifications, slog.New(slog.DiscardHandler)),
+		Notifications: live.NewNotifications(s.inbox, notifications),
 		Topics:        s.topics, Logger: slog.New(slog.DiscardHandler),
 	}
 	notifications.Handle("MarkAsRead", signalr.Action1(n.MarkAsRead))
 	notifications.Handle("SubscribeToTopic", signalr.Action1(n.SubscribeToTopic))
 	notifications.Handle("UnsubscribeFromTopic", signalr.Action1(n.UnsubscribeFromTopic))
-	o := &live.OrderHub{Orders: s.book}
+	notifications.Handle("CatchUp", signalr.Func1(n.CatchUp))
+	notifications.Handle("ConfirmDelivered", signalr.Action1(n.ConfirmDelivered))
+	o := &live.OrderHub{Orders: live.NewOrders(s.book, orders)}
 	orders.Handle("SubscribeToOrder", signalr.Func1(o.SubscribeToOrder))
 	orders.Handle("UnsubscribeFromOrder", signalr.Action1(o.UnsubscribeFromOrder))
 	s.serve(map[string]*signalr.Hub{notificationhub.Path: notifications, orderhub.Path: orders})
 
-	for path, methods := range map[string][]string{
-		notificationhub.Path: {"MarkAsRead", "SubscribeToTopic", "UnsubscribeFromTopic"},
-		orderhub.Path:        {"SubscribeToOrder", "UnsubscribeFromOrder"},
+	for path, methods := range map[string]map[string]any{
+		notificationhub.Path: {
+			"MarkAsRead": "1", "SubscribeToTopic": "1", "UnsubscribeFromTopic": "1", "CatchUp": 1, "ConfirmDelivered": []string{"1"},
+		},
+		orderhub.Path: {"SubscribeToOrder": "1", "UnsubscribeFromOrder": "1"},
 	} {
 		c := s.connect(path, "")
-		for _, method := range methods {
-			if got, want := c.call(method, "1"), refused(method, "Not authenticated"); got != want {
+		for method, argument := range methods {
+			if got, want := c.call(method, argument), refused(method, "Not authenticated"); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -85,9 +86,12 @@ type inbox struct {
 	signalbox.NotificationService // nobody asks for the rest
 	hooks
 	topics *topics
+	outbox *outbox
 
-	mu  sync.Mutex
-	all []signalbox.Notification
+	mu        sync.Mutex
+	all       []signalbox.Notification
+	first     map[string]int64 // by user: the first sequence that retention has left
+	confirmed []string
 }
 
 func (f *inbox) Notify(ctx context.Context, users []string, m signalbox.NotificationMessage) ([]signalbox.Notification, error) {
@@ -103,7 +107,7 @@ func (f *inbox) Notify(ctx context.Context, users []string, m signalbox.Notifica
 			return nil, &signalbox.InvalidError{Field: "users", Reason: "must exist"}
 		}
 	}
-	return f.store(users, "", m), nil
+	return f.publish(users, "", m), nil
 }
 
 func (f *inbox) NotifyTopic(ctx context.Context, topic string, m signalbox.NotificationMessage) ([]signalbox.Notification, error) {
@@ -114,7 +118,7 @@ func (f *inbox) NotifyTopic(ctx context.Context, topic string, m signalbox.Notif
 	if !slices.Contains(f.topics.exist, topic) {
 		return nil, signalbox.ErrNotFound
 	}
-	return f.store(f.topics.subscribers(topic), topic, m), nil
+	return f.publish(f.topics.subscribers(topic), topic, m), nil
 }
 
 // store stores m for each of the users under the ids n1, n2, …
@@ -135,6 +139,91 @@ func (f *inbox) store(users []string, topic string, m signalbox.NotificationMess
 		stored = append(stored, n)
 	}
 	return stored
+}
+
+// publish stores m and puts what tells of it into the outbox.
+func (f *inbox) publish(users []string, topic string, m signalbox.NotificationMessage) []signalbox.Notification {
+	stored := f.store(users, topic, m)
+	for _, n := range stored {
+		f.outbox.add(signalbox.Event{UserID: n.UserID, Notification: &n})
+	}
+	return stored
+}
+
+func (f *inbox) InboxState(ctx context.Context, userID string) (signalbox.InboxState, error) {
+	if err := f.enter(ctx, "InboxState"); err != nil {
+		return signalbox.InboxState{}, err
+	}
+	defer f.leave("InboxState")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state(userID), nil
+}
+
+// state is how an inbox stands; f must be locked.
+func (f *inbox) state(userID string) signalbox.InboxState {
+	state := signalbox.InboxState{FirstSequence: max(f.first[userID], 1)}
+	for _, n := range f.all {
+		if n.UserID == userID {
+			state.LastSequence = n.Sequence
+			if n.ReadAt == nil {
+				state.Unread++
+			}
+		}
+	}
+	return state
+}
+
+func (f *inbox) CatchUp(ctx context.Context, userID string, after int64, limit int) (signalbox.CatchUp, error) {
+	if err := f.enter(ctx, "CatchUp"); err != nil {
+		return signalbox.CatchUp{}, err
+	}
+	defer f.leave("CatchUp")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := signalbox.CatchUp{Inbox: f.state(userID)}
+	c.Gap = after+1 < c.Inbox.FirstSequence || after > c.Inbox.LastSequence
+	for _, n := range f.all {
+		if n.UserID != userID || n.Sequence <= after || n.Sequence < c.Inbox.FirstSequence {
+			continue
+		}
+		if c.More = len(c.Notifications) == limit; c.More {
+			break
+		}
+		c.Notifications = append(c.Notifications, n)
+	}
+	return c, nil
+}
+
+func (f *inbox) Missed(ctx context.Context, after map[string]int64, since time.Time, limit int) ([]signalbox.Notification, error) {
+	if err := f.enter(ctx, "Missed"); err != nil {
+		return nil, err
+	}
+	defer f.leave("Missed")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []signalbox.Notification
+	for _, user := range slices.Sorted(maps.Keys(after)) {
+		for _, n := range f.all {
+			if n.UserID == user && n.Sequence > after[user] && !n.CreatedAt.Before(since) && len(list) < limit {
+				list = append(list, n)
+			}
+		}
+	}
+	return list, nil
+}
+
+func (f *inbox) ConfirmDelivered(ctx context.Context, userID string, ids []string) error {
+	if err := f.enter(ctx, "ConfirmDelivered"); err != nil {
+		return err
+	}
+	defer f.leave("ConfirmDelivered")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range ids {
+		f.confirmed = append(f.confirmed, userID+" "+id)
+	}
+	return nil
 }
 
 func (f *inbox) UnreadCount(ctx context.Context, userID string) (int, error) {
@@ -163,6 +252,9 @@ func (f *inbox) MarkAsRead(ctx context.Context, userID, notificationID string) (
 	for i, n := range f.all {
 		if n.ID == notificationID && n.UserID == userID {
 			f.all[i].ReadAt = new(at)
+			if n.ReadAt == nil {
+				f.outbox.add(signalbox.Event{UserID: userID, Read: []string{n.ID}})
+			}
 			return n.ReadAt == nil, nil
 		}
 	}
@@ -181,6 +273,9 @@ func (f *inbox) MarkAllAsRead(ctx context.Context, userID string) (changed []str
 			f.all[i].ReadAt = new(at)
 			changed = append(changed, n.ID)
 		}
+	}
+	if len(changed) > 0 {
+		f.outbox.add(signalbox.Event{UserID: userID, Read: changed})
 	}
 	return changed, nil
 }
@@ -256,6 +351,7 @@ func (f *topics) subscribers(topic string) []string {
 type orderBook struct {
 	signalbox.OrderService // nobody asks for the rest
 	hooks
+	outbox *outbox
 
 	mu     sync.Mutex
 	orders map[string]signalbox.Order
@@ -307,6 +403,7 @@ func (f *orderBook) ChangeOrder(ctx context.Context, c signalbox.OrderChange) (b
 	if after != before {
 		after.Version++
 		after.UpdatedAt = at
+		f.outbox.add(signalbox.Event{UserID: after.OwnerID, Order: &signalbox.OrderUpdate{Before: before, After: after}})
 	}
 	f.orders[c.ID] = after
 	return before, after, nil
@@ -323,6 +420,93 @@ func (f *orderBook) remove(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.orders, id)
+}
+
+// outbox keeps events until they have been sent, one after the other. When one fails, what is for its user waits until
+// retry is called.
+type outbox struct {
+	deliver func(context.Context, []signalbox.Event) (int, error)
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	queue    []signalbox.Event
+	held     map[string]bool // by user
+	sending  bool
+	ended    bool
+	failures []error
+}
+
+func newOutbox() *outbox {
+	o := &outbox{held: make(map[string]bool)}
+	o.changed = sync.NewCond(&o.mu)
+	return o
+}
+
+func (o *outbox) add(e signalbox.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = append(o.queue, e)
+	o.changed.Broadcast()
+}
+
+// next returns the place of the next event to send, or -1; o must be locked.
+func (o *outbox) next() int {
+	return slices.IndexFunc(o.queue, func(e signalbox.Event) bool { return !o.held[e.UserID] })
+}
+
+// run sends until end is called.
+func (o *outbox) run() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for {
+		i := o.next()
+		switch {
+		case o.ended:
+			return
+		case i < 0:
+			o.changed.Wait()
+			continue
+		}
+		e := o.queue[i]
+		o.sending = true
+		o.mu.Unlock()
+		_, err := o.deliver(context.Background(), []signalbox.Event{e})
+		o.mu.Lock()
+		o.sending = false
+		if err != nil {
+			o.failures = append(o.failures, err)
+			o.held[e.UserID] = true
+		} else {
+			o.queue = slices.Delete(o.queue, i, i+1)
+		}
+		o.changed.Broadcast()
+	}
+}
+
+// settle waits until nothing can be sent any more, and returns why something could not, since it was last called.
+func (o *outbox) settle() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.sending || o.next() >= 0 {
+		o.changed.Wait()
+	}
+	defer func() { o.failures = nil }()
+	return errors.Join(o.failures...)
+}
+
+// retry has what failed sent again.
+func (o *outbox) retry() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.held)
+	o.changed.Broadcast()
+}
+
+func (o *outbox) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ended = true
+	o.changed.Broadcast()
 }
 
 // outage is a lifetime manager that cannot reach some groups.

@@ -1,7 +1,6 @@
 package live_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,9 +33,11 @@ type site struct {
 	topics *topics
 	book   *orderBook
 
+	outbox *outbox
+
 	notifications *live.Notifications
 	orders        *live.Orders
-	log           *logBuffer // of both
+	events        *live.Events
 
 	nhub, ohub             *signalr.Hub
 	notificationsReachable *outage
@@ -68,24 +69,34 @@ func (h watched) OnDisconnected(ctx context.Context, c *signalr.Caller, cause er
 func newSite(t *testing.T, orders ...signalbox.Order) *site {
 	t.Helper()
 	s := &site{
-		t: t, topics: newTopics(), book: newOrderBook(orders...), log: new(logBuffer),
+		t: t, topics: newTopics(), book: newOrderBook(orders...), outbox: newOutbox(),
 		notificationsReachable: &outage{MemoryLifetimeManager: signalr.NewMemoryLifetimeManager()},
 		ordersReachable:        &outage{MemoryLifetimeManager: signalr.NewMemoryLifetimeManager()},
 		connected:              make(chan string, 100), disconnected: make(chan string, 100), // more than any test has connections
 	}
-	s.inbox = &inbox{topics: s.topics}
+	s.inbox = &inbox{topics: s.topics, outbox: s.outbox, first: make(map[string]int64)}
+	s.book.outbox = s.outbox
 	options := func(m signalr.HubLifetimeManager) *signalr.HubOptions {
 		return &signalr.HubOptions{
 			Protocols: []protocol.HubProtocol{jsonprotocol.New(nil), msgpackprotocol.New(nil)}, LifetimeManager: m,
 		}
 	}
-	log := slog.New(slog.NewTextHandler(s.log, nil))
-	hub := &live.NotificationHub{Topics: s.topics, Logger: slog.New(slog.DiscardHandler)}
+	hub := &live.NotificationHub{Topics: s.topics, Logger: slog.New(slog.DiscardHandler), NotificationsURL: "/notifications"}
 	s.nhub = notificationhub.NewHub(watched{hub, s}, options(s.notificationsReachable))
-	s.notifications = live.NewNotifications(s.inbox, s.nhub, log)
+	s.notifications = live.NewNotifications(s.inbox, s.nhub)
 	hub.Notifications = s.notifications
-	s.ohub = orderhub.NewHub(&live.OrderHub{Orders: s.book}, options(s.ordersReachable))
-	s.orders = live.NewOrders(s.book, s.ohub, log)
+	orderHub := new(live.OrderHub)
+	s.ohub = orderhub.NewHub(orderHub, options(s.ordersReachable))
+	s.orders = live.NewOrders(s.book, s.ohub)
+	orderHub.Orders = s.orders
+	s.events = &live.Events{Notifications: s.notifications, Orders: s.orders, Access: &live.Access{
+		Topics: s.topics, All: s.topics.exist, Connections: s.notifications.Connections(), Hub: s.nhub, Orders: s.orders,
+	}}
+	s.outbox.deliver = s.events.Deliver
+	var sending sync.WaitGroup
+	sending.Go(s.outbox.run)
+	t.Cleanup(sending.Wait)
+	t.Cleanup(s.outbox.end)
 	s.serve(map[string]*signalr.Hub{notificationhub.Path: s.nhub, orderhub.Path: s.ohub})
 	return s
 }
@@ -136,29 +147,10 @@ func wait[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-// logBuffer keeps what is logged.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-// take returns what was logged since it was last called.
-func (b *logBuffer) take() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	defer b.buf.Reset()
-	return b.buf.String()
-}
-
 // client is a client of a hub on a WebSocket, in JSON unless a test does otherwise.
 type client struct {
 	t    *testing.T
+	s    *site
 	ws   *websocket.Conn
 	rest []string
 }
@@ -177,7 +169,7 @@ func (s *site) dial(path, user string) *client {
 		s.t.Fatalf("connecting to %s: %v", path, err)
 	}
 	s.t.Cleanup(func() { _ = ws.CloseNow() })
-	return &client{t: s.t, ws: ws}
+	return &client{t: s.t, s: s, ws: ws}
 }
 
 const jsonHandshake = `{"protocol":"json","version":1}`
@@ -260,6 +252,9 @@ func (c *client) want(msgs ...string) {
 // in the queue before the answer to what is asked now.
 func (c *client) wantNothing() {
 	c.t.Helper()
+	if err := c.s.outbox.settle(); err != nil {
+		c.t.Errorf("sending failed: %v", err)
+	}
 	c.send(`{"type":1,"invocationId":"fence","target":"Fence","arguments":[]}`)
 	c.want(`{"type":3,"invocationId":"fence","error":"Failed to invoke 'Fence' due to an error on the server. HubException: Method does not exist."}`)
 }

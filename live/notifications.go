@@ -3,8 +3,10 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"signalbox"
@@ -12,15 +14,15 @@ import (
 	"signalbox/signalr"
 )
 
-// Notifications stores notifications and what is done with them, and shows it at once to the users' connections. What
-// is shown was stored before; that showing fails is logged and costs nothing. It is safe for concurrent use.
+// Notifications stores notifications and what is done with them. What is stored is shown to the users' connections by
+// way of the outbox, see [Events]; it is this that sends it. It is safe for concurrent use.
 //
 // ASP.NET pattern: SignalRNotificationService.
 type Notifications struct {
 	signalbox.NotificationService
-	hub    signalr.HubContext
-	log    *slog.Logger
-	counts keyedMutex // by user: counts are sent in the order in which they were true
+	hub         signalr.HubContext
+	counts      keyedMutex // by user: counts are sent in the order in which they were true
+	connections *Connections
 }
 
 var (
@@ -29,9 +31,12 @@ var (
 )
 
 // NewNotifications returns a service that stores in store and shows through the notification hub.
-func NewNotifications(store signalbox.NotificationService, hub signalr.HubContext, log *slog.Logger) *Notifications {
-	return &Notifications{NotificationService: store, hub: hub, log: log}
+func NewNotifications(store signalbox.NotificationService, hub signalr.HubContext) *Notifications {
+	return &Notifications{NotificationService: store, hub: hub, connections: new(Connections)}
 }
+
+// Connections returns the connections of this process to the notification hub.
+func (s *Notifications) Connections() *Connections { return s.connections }
 
 func (s *Notifications) user(userID string) notificationhub.Sender {
 	return notificationhub.To(s.hub.Clients().Group(userGroup(userID)))
@@ -39,7 +44,7 @@ func (s *Notifications) user(userID string) notificationhub.Sender {
 
 // SendToUser implements [signalbox.RealTimeNotificationService].
 func (s *Notifications) SendToUser(ctx context.Context, userID string, m signalbox.NotificationMessage) (signalbox.Notification, error) {
-	stored, err := s.SendToUsers(ctx, []string{userID}, m)
+	stored, err := s.Notify(ctx, []string{userID}, m)
 	if err != nil {
 		return signalbox.Notification{}, err
 	}
@@ -48,22 +53,12 @@ func (s *Notifications) SendToUser(ctx context.Context, userID string, m signalb
 
 // SendToUsers implements [signalbox.RealTimeNotificationService].
 func (s *Notifications) SendToUsers(ctx context.Context, userIDs []string, m signalbox.NotificationMessage) ([]signalbox.Notification, error) {
-	stored, err := s.Notify(ctx, userIDs, m)
-	if err != nil {
-		return nil, err
-	}
-	s.showAll(ctx, stored)
-	return stored, nil
+	return s.Notify(ctx, userIDs, m)
 }
 
 // BroadcastToTopic implements [signalbox.RealTimeNotificationService].
 func (s *Notifications) BroadcastToTopic(ctx context.Context, topic string, m signalbox.NotificationMessage) ([]signalbox.Notification, error) {
-	stored, err := s.NotifyTopic(ctx, topic, m)
-	if err != nil {
-		return nil, err
-	}
-	s.showAll(ctx, stored)
-	return stored, nil
+	return s.NotifyTopic(ctx, topic, m)
 }
 
 // SendToGroup implements [signalbox.RealTimeNotificationService].
@@ -95,65 +90,80 @@ func (s *Notifications) sendCount(ctx context.Context, userID string, to notific
 	return to.UnreadCountUpdated(ctx, count)
 }
 
-// sendCountTo tells one of the user's connections. What a connection sends to itself may wait for room in its queue,
-// which nobody must do under the lock; so it is sent as by somebody else.
-func (s *Notifications) sendCountTo(ctx context.Context, userID, connectionID string) error {
-	return s.sendCount(ctx, userID, notificationhub.To(s.hub.Clients().Client(connectionID).ClientProxy))
+// to returns a Sender to some connections. What a connection sends to itself may wait for room in its queue,
+// which nobody must do under a lock; so it is sent as by somebody else.
+func (s *Notifications) to(connectionIDs ...string) notificationhub.Sender {
+	return notificationhub.To(s.hub.Clients().Clients(connectionIDs...))
 }
 
-// MarkAsRead marks a notification as read and tells all of the user's connections, if that changed anything.
-func (s *Notifications) MarkAsRead(ctx context.Context, userID, notificationID string) (changed bool, err error) {
-	changed, err = s.NotificationService.MarkAsRead(ctx, userID, notificationID)
-	if err == nil && changed {
-		s.showRead(ctx, userID, notificationID)
-	}
-	return changed, err
-}
-
-// MarkAllAsRead marks all of the user's notifications as read and tells all of the user's connections.
-func (s *Notifications) MarkAllAsRead(ctx context.Context, userID string) (changed []string, err error) {
-	changed, err = s.NotificationService.MarkAllAsRead(ctx, userID)
-	if err == nil && len(changed) > 0 {
-		s.showRead(ctx, userID, changed...)
-	}
-	return changed, err
-}
-
-func (s *Notifications) showRead(ctx context.Context, userID string, ids ...string) {
-	ctx = context.WithoutCancel(ctx)
-	for _, id := range ids {
-		if err := s.user(userID).NotificationRead(ctx, id); err != nil {
-			s.log.Error("showing that a notification was read failed", "user", userID, "error", err)
-		}
-	}
-	s.showCount(ctx, userID)
-}
-
-func (s *Notifications) showCount(ctx context.Context, userID string) {
-	if err := s.UpdateUnreadCount(ctx, userID); err != nil {
-		s.log.Error("showing the unread count failed", "user", userID, "error", err)
-	}
-}
-
-// Show shows a notification that is stored, with the count that it makes, to its user's connections, whatever becomes of
-// what stored it.
-func (s *Notifications) Show(ctx context.Context, n signalbox.Notification) error {
-	ctx = context.WithoutCancel(ctx)
+// show sends a notification to its user's connections.
+func (s *Notifications) show(ctx context.Context, n signalbox.Notification) error {
 	msg, err := message(n)
 	if err != nil {
 		return err
 	}
 	if err := s.user(n.UserID).ReceiveNotification(ctx, msg); err != nil {
-		return err
+		return fmt.Errorf("notification %s: %w", n.ID, err)
 	}
-	return s.UpdateUnreadCount(ctx, n.UserID)
+	s.connections.given(n.UserID, n.Sequence)
+	return nil
 }
 
-// showAll shows what is stored.
-func (s *Notifications) showAll(ctx context.Context, stored []signalbox.Notification) {
-	for _, n := range stored {
-		if err := s.Show(ctx, n); err != nil {
-			s.log.Error("showing a notification failed; it is stored", "user", n.UserID, "notification", n.ID, "error", err)
+const (
+	// resendUsers and resendNotifications are how much is read at a time to be sent again.
+	resendUsers         = 100
+	resendNotifications = 500
+)
+
+// resend sends to this process's connections the notifications stored since a time that they have not been given.
+func (s *Notifications) resend(ctx context.Context, since time.Time) (sent int, err error) {
+	standing := s.connections.standing()
+	users := slices.Sorted(maps.Keys(standing))
+	for batch := range slices.Chunk(users, resendUsers) {
+		after := make(map[string]int64, len(batch))
+		for _, user := range batch {
+			after[user] = standing[user]
+		}
+		n, batchErr := s.resendTo(ctx, after, since)
+		sent += n
+		err = errors.Join(err, batchErr)
+	}
+	return sent, err
+}
+
+// resendTo is resend for some users, given the sequence after which each may lack something.
+func (s *Notifications) resendTo(ctx context.Context, after map[string]int64, since time.Time) (sent int, err error) {
+	for {
+		missed, err := s.Missed(ctx, after, since, resendNotifications)
+		if err != nil {
+			return sent, err
+		}
+		told := make(map[string]bool)
+		for _, n := range missed {
+			after[n.UserID] = n.Sequence
+			ids := s.connections.lacking(n.UserID, n.Sequence)
+			if len(ids) == 0 {
+				continue // They have got it, or gone, meanwhile.
+			}
+			msg, err := message(n)
+			if err != nil {
+				return sent, err
+			}
+			if err := s.to(ids...).ReceiveNotification(ctx, msg); err != nil {
+				return sent, fmt.Errorf("notification %s: %w", n.ID, err)
+			}
+			s.connections.given(n.UserID, n.Sequence, ids...)
+			told[n.UserID] = true
+			sent++
+		}
+		for user := range told {
+			ids, _ := s.connections.UserConnections(ctx, user) // It never fails.
+			if err := s.sendCount(ctx, user, s.to(ids...)); err != nil {
+				return sent, err
+			}
+		}
+		if len(missed) < resendNotifications {
+			return sent, nil
 		}
 	}
 }

@@ -198,25 +198,26 @@ func readyToStore(t *testing.T) *site {
 	return s
 }
 
-// TestStoringSucceedsThoughShowingFails cuts ada's connections off.
-func TestStoringSucceedsThoughShowingFails(t *testing.T) {
+// TestWhatCannotBeShownIsShownLater cuts ada's connections off.
+func TestWhatCannotBeShownIsShownLater(t *testing.T) {
 	for _, test := range storing {
 		t.Run(test.name, func(t *testing.T) {
 			s := readyToStore(t)
-			ben := s.notified("ben", 0)
+			ada, ben := s.notified("ada", 1), s.notified("ben", 0)
 			s.notificationsReachable.cut("user:ada")
 			if err := test.store(t.Context(), s.notifications); err != nil {
 				t.Errorf("it failed: %v", err)
 			}
-			if logged := s.log.take(); !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "user=ada") ||
-				!strings.Contains(logged, errDown.Error()) {
-				t.Errorf("that showing failed was not logged, but: %s", logged)
+			if err := s.outbox.settle(); !errors.Is(err, errDown) {
+				t.Errorf("sending: %v, want %v", err, errDown)
 			}
 			if test.name == "SendToUsers" { // ben is none the worse for it
 				ben.want(helloTo("n3", 1, ""), event("UnreadCountUpdated", 1))
 			}
 			s.notificationsReachable.cut()
-			s.notified("ada", test.left)
+			s.outbox.retry()
+			ada.want(test.shown...)
+			ada.wantNothing()
 		})
 	}
 }
@@ -236,37 +237,9 @@ func TestShowingSucceedsThoughItsCallerLeaves(t *testing.T) {
 				t.Errorf("it failed: %v", err)
 			}
 			ada.want(test.shown...)
-			if logged := s.log.take(); logged != "" {
-				t.Errorf("logged: %s", logged)
-			}
+			ada.wantNothing()
 		})
 	}
-}
-
-func TestShow(t *testing.T) {
-	s := newSite(t)
-	ada := s.notified("ada", 0)
-	s.give("ada", 1)
-	n := signalbox.Notification{ID: "n1", UserID: "ada", Sequence: 1, NotificationMessage: hello, CreatedAt: at}
-	if err := s.notifications.Show(t.Context(), n); err != nil {
-		t.Fatal(err)
-	}
-	ada.want(helloTo("n1", 1, ""), event("UnreadCountUpdated", 1))
-
-	broken := n
-	broken.Data = json.RawMessage(`{"a":`)
-	if err := s.notifications.Show(t.Context(), broken); err == nil || !strings.Contains(err.Error(), "n1") {
-		t.Errorf("data that is no JSON: %v", err)
-	}
-	s.notificationsReachable.cut("user:ada")
-	if err := s.notifications.Show(t.Context(), n); !errors.Is(err, errDown) {
-		t.Errorf("when ada cannot be reached: %v", err)
-	}
-	if err := s.notifications.SendToGroup(t.Context(), "user:ada", hello); !errors.Is(err, errDown) {
-		t.Errorf("a group that cannot be reached: %v", err)
-	}
-	s.notificationsReachable.cut()
-	ada.wantNothing()
 }
 
 // TestCountsComeInOrder sends from many sides at once: the count that comes last must be the true one, and with nothing

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"slices"
+	"time"
 
 	"signalbox"
 	"signalbox/contract/orderhub"
@@ -14,8 +15,8 @@ import (
 // OrderHub shows the owner of an order how it comes along.
 type OrderHub struct {
 	AuthenticatedHub
-	// Orders is required.
-	Orders signalbox.OrderService
+	// Orders is required, and shows through this hub.
+	Orders *Orders
 }
 
 var _ orderhub.HubServer = (*OrderHub)(nil)
@@ -32,11 +33,25 @@ func (h *OrderHub) SubscribeToOrder(ctx context.Context, c *signalr.Caller, orde
 	if err := c.Groups().Add(ctx, c.ConnectionID(), orderGroup(orderID)); err != nil {
 		return orderhub.OrderSnapshot{}, err
 	}
+	// Known before the order is read: should it get another owner after that, this connection is found.
+	h.Orders.watchers.add(orderID, c.ConnectionID(), c.UserID(), 0)
 	o, err := h.owned(ctx, c, orderID)
+	if err == nil {
+		err = ctx.Err() // It has ended meanwhile, and OnDisconnected may have come before this.
+	}
 	if err != nil {
+		h.Orders.watchers.remove(orderID, c.ConnectionID())
 		return orderhub.OrderSnapshot{}, errors.Join(err, c.Groups().Remove(ctx, c.ConnectionID(), orderGroup(orderID)))
 	}
+	h.Orders.watchers.given(orderID, o.Version, c.ConnectionID())
 	return snapshot(o), nil
+}
+
+// OnDisconnected forgets what the connection watched: a client subscribes again on its next, and is asked again whether
+// it may.
+func (h *OrderHub) OnDisconnected(ctx context.Context, c *signalr.Caller, cause error) error {
+	h.Orders.watchers.gone(c.ConnectionID())
+	return h.AuthenticatedHub.OnDisconnected(ctx, c, cause)
 }
 
 // owned returns the order if it is the caller's. An order that does not exist is nobody's, and said to be so in the
@@ -54,41 +69,84 @@ func (h *OrderHub) UnsubscribeFromOrder(ctx context.Context, c *signalr.Caller, 
 	if err := h.authenticated(c); err != nil {
 		return err
 	}
+	h.Orders.watchers.remove(orderID, c.ConnectionID())
 	return c.Groups().Remove(ctx, c.ConnectionID(), orderGroup(orderID))
 }
 
-// Orders stores changes of orders and shows them at once to those who watch. What is shown was stored before; that
-// showing fails is logged and costs nothing. It is safe for concurrent use.
+// Orders stores changes of orders. What is stored is shown to those who watch by way of the outbox, see [Events]; it is
+// this that sends it. It is safe for concurrent use.
 type Orders struct {
 	signalbox.OrderService
-	hub     signalr.HubContext
-	log     *slog.Logger
-	changes keyedMutex // by order: changes are shown in the order in which they were stored
+	hub      signalr.HubContext
+	watchers watchers
 }
 
 var _ signalbox.OrderService = (*Orders)(nil)
 
 // NewOrders returns a service that stores in store and shows through the order hub.
-func NewOrders(store signalbox.OrderService, hub signalr.HubContext, log *slog.Logger) *Orders {
-	return &Orders{OrderService: store, hub: hub, log: log}
+func NewOrders(store signalbox.OrderService, hub signalr.HubContext) *Orders {
+	return &Orders{OrderService: store, hub: hub}
 }
 
-// ChangeOrder makes or changes an order and shows what changed.
-func (s *Orders) ChangeOrder(ctx context.Context, change signalbox.OrderChange) (before, after signalbox.Order, err error) {
-	defer s.changes.lock(change.ID)()
-	before, after, err = s.OrderService.ChangeOrder(ctx, change)
-	if err != nil || after.Version == before.Version {
-		return before, after, err
-	}
-	if err := s.show(context.WithoutCancel(ctx), before, after); err != nil {
-		s.log.Error("showing a changed order failed; it is stored", "order", after.ID, "error", err)
-	}
-	return before, after, nil
-}
-
-// show sends the description's events, each if it applies, and the snapshot, to everybody who watches the order.
+// show sends what has changed to everybody who watches the order.
 func (s *Orders) show(ctx context.Context, before, after signalbox.Order) error {
-	to := orderhub.To(s.hub.Clients().Group(orderGroup(after.ID)))
+	if err := showTo(ctx, orderhub.To(s.hub.Clients().Group(orderGroup(after.ID))), before, after); err != nil {
+		return err
+	}
+	s.watchers.given(after.ID, after.Version)
+	return nil
+}
+
+// end has a user's connections, those that are named and those of this process, no longer watch an order.
+func (s *Orders) end(ctx context.Context, userID, orderID string, connectionIDs []string) error {
+	ids := slices.Clone(connectionIDs)
+	for id, w := range s.watchers.of(orderID) {
+		if w.userID == userID {
+			s.watchers.remove(orderID, id)
+			ids = append(ids, id)
+		}
+	}
+	var errs []error
+	for _, id := range ids {
+		errs = append(errs, s.hub.Groups().Remove(ctx, id, orderGroup(orderID)))
+	}
+	return errors.Join(errs...)
+}
+
+// resend sends the orders that have changed since a time to the watchers of this process that have not been given the
+// present version.
+func (s *Orders) resend(ctx context.Context, since time.Time) (sent int, err error) {
+	for _, id := range s.watchers.watched() {
+		o, orderErr := s.Order(ctx, id)
+		if orderErr != nil {
+			err = errors.Join(err, orderErr)
+			continue
+		}
+		if o.UpdatedAt.Before(since) {
+			continue
+		}
+		var behind []string
+		for connection, w := range s.watchers.of(id) {
+			if w.version < o.Version && w.userID == o.OwnerID {
+				behind = append(behind, connection)
+			}
+		}
+		if len(behind) == 0 {
+			continue
+		}
+		// What they were shown last is not known, so that they are told everything.
+		if showErr := showTo(ctx, orderhub.To(s.hub.Clients().Clients(behind...)), signalbox.Order{Progress: -1}, o); showErr != nil {
+			err = errors.Join(err, showErr)
+			continue
+		}
+		s.watchers.given(id, o.Version, behind...)
+		sent += len(behind)
+	}
+	return sent, err
+}
+
+// showTo sends the description's events, each if it applies, and the snapshot.
+func showTo(ctx context.Context, to orderhub.Sender, before, after signalbox.Order) error {
 	var errs []error
 	if after.Status != before.Status || after.Message != before.Message {
 		var message *string

@@ -25,7 +25,7 @@ var told = signalbox.Notification{
 func TestJSON(t *testing.T) {
 	s := newSite(t, order)
 	ada := s.notified("ada", 0)
-	if err := s.notifications.Show(t.Context(), told); err != nil {
+	if err := s.show(told); err != nil {
 		t.Fatal(err)
 	}
 	ada.want(`{"type":1,"target":"ReceiveNotification","arguments":[{"id":"n7","sequence":300,` +
@@ -36,7 +36,7 @@ func TestJSON(t *testing.T) {
 		ID: "n8", UserID: "ada", Sequence: 301, CreatedAt: at.Truncate(time.Second),
 		NotificationMessage: signalbox.NotificationMessage{Title: "t", Type: signalbox.TypeInfo},
 	}
-	if err := s.notifications.Show(t.Context(), plain); err != nil {
+	if err := s.show(plain); err != nil {
 		t.Fatal(err)
 	}
 	ada.want(`{"type":1,"target":"UnreadCountUpdated","arguments":[0]}`,
@@ -56,6 +56,12 @@ func TestJSON(t *testing.T) {
 			`"updatedAt":"2026-03-04T05:06:07.890123Z"}]}`)
 }
 
+// show sends a notification, whether it is stored or not.
+func (s *site) show(n signalbox.Notification) error {
+	_, err := s.events.Deliver(s.t.Context(), []signalbox.Event{{UserID: n.UserID, Notification: &n}})
+	return err
+}
+
 // created is [at] as a MessagePack timestamp of 64 bits: 890,123,000 ns in 30 bits, 1,772,600,767 s in 34.
 const created = "\xd7\xff\xd4\x38\xcb\xe0\x69\xa7\xbd\xbf"
 
@@ -70,7 +76,7 @@ func TestMessagePack(t *testing.T) {
 	s := newSite(t, order)
 	ada := s.inMessagePack(notificationhub.Path)
 	ada.wantBytes(invocation + "\xb2UnreadCountUpdated" + "\x91\x00" + noStreams)
-	if err := s.notifications.Show(t.Context(), told); err != nil {
+	if err := s.show(told); err != nil {
 		t.Fatal(err)
 	}
 	ada.wantBytes(invocation + "\xb3ReceiveNotification" + "\x91\x88" +

@@ -29,7 +29,7 @@ func (s *Store) CreateAPIKey(ctx context.Context, name string) (key signalbox.AP
 	rand.Read(random) // Never fails.
 	secret = keyPrefix + base64.RawURLEncoding.EncodeToString(random)
 	key = signalbox.APIKey{ID: newID(), Name: name, CreatedAt: now()}
-	_, err = s.write.ExecContext(ctx, `INSERT INTO api_keys (id, name, secret_hash, created_at) VALUES (?, ?, ?, ?)`,
+	_, err = s.write.ExecContext(ctx, `INSERT INTO api_keys (id, name, secret_hash, created_at) VALUES ($1, $2, $3, $4)`,
 		key.ID, key.Name, digest(secret), key.CreatedAt.UnixMicro())
 	if err != nil {
 		return signalbox.APIKey{}, "", fmt.Errorf("creating API key %q: %w", name, err)
@@ -45,7 +45,7 @@ func (s *Store) AuthenticateKey(ctx context.Context, secret string) (signalbox.A
 	var key signalbox.APIKey
 	var createdAt int64
 	// The comparison inside the database may be timed, but who sends a secret cannot choose its hash.
-	err := s.read.QueryRowContext(ctx, `SELECT id, name, created_at FROM api_keys WHERE secret_hash = ?`, digest(secret)).
+	err := s.read.QueryRowContext(ctx, `SELECT id, name, created_at FROM api_keys WHERE secret_hash = $1`, digest(secret)).
 		Scan(&key.ID, &key.Name, &createdAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return signalbox.APIKey{}, signalbox.ErrUnauthenticated

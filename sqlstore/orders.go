@@ -33,7 +33,7 @@ func scanOrder(sc scanner) (signalbox.Order, error) {
 
 // getOrder returns the order with that id, or ErrNotFound.
 func getOrder(ctx context.Context, q querier, id string) (orderRow, error) {
-	o, err := scanOrderRow(q.QueryRowContext(ctx, `SELECT `+orderColumns+` FROM orders o WHERE o.id = ?`, id))
+	o, err := scanOrderRow(q.QueryRowContext(ctx, `SELECT `+orderColumns+` FROM orders o WHERE o.id = $1`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return orderRow{}, fmt.Errorf("order %q: %w", id, signalbox.ErrNotFound)
 	}
@@ -52,7 +52,7 @@ func (s *Store) Order(ctx context.Context, id string) (signalbox.Order, error) {
 // Orders implements [signalbox.OrderService].
 func (s *Store) Orders(ctx context.Context, ownerID string) ([]signalbox.Order, error) {
 	orders, err := collect(ctx, s.read, scanOrder,
-		`SELECT `+orderColumns+` FROM orders o WHERE o.owner_id = ? ORDER BY o.updated_at DESC, o.id`, ownerID)
+		`SELECT `+orderColumns+` FROM orders o WHERE o.owner_id = $1 ORDER BY o.updated_at DESC, o.id`, ownerID)
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders of user %q: %w", ownerID, err)
 	}
@@ -66,7 +66,7 @@ func (s *Store) History(ctx context.Context, id string) ([]signalbox.OrderEvent,
 		err = sc.Scan(&e.Version, &e.Status, &e.Progress, &e.Message, &at)
 		e.At = fromMicros(at)
 		return e, err
-	}, `SELECT version, status, progress, message, created_at FROM order_events WHERE order_id = ? ORDER BY version`, id)
+	}, `SELECT version, status, progress, message, created_at FROM order_events WHERE order_id = $1 ORDER BY version`, id)
 	if err != nil {
 		return nil, fmt.Errorf("reading the history of order %q: %w", id, err)
 	}
@@ -82,7 +82,11 @@ func (s *Store) ChangeOrder(ctx context.Context, c signalbox.OrderChange) (befor
 		return signalbox.Order{}, signalbox.Order{}, err
 	}
 	var old, changed orderRow
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *tx) error {
+		old, changed = orderRow{}, orderRow{}
+		if err := s.lockName(ctx, tx, "order:"+c.ID); err != nil { // It may not exist yet.
+			return err
+		}
 		old, err = getOrder(ctx, tx, c.ID)
 		switch {
 		case errors.Is(err, signalbox.ErrNotFound):
@@ -109,7 +113,7 @@ func (s *Store) ChangeOrder(ctx context.Context, c signalbox.OrderChange) (befor
 		if changed.Version == 1 {
 			changed.CreatedAt = changed.UpdatedAt
 		}
-		return storeOrder(ctx, tx, changed)
+		return storeOrder(ctx, tx, old, changed)
 	})
 	if err != nil {
 		return signalbox.Order{}, signalbox.Order{}, fmt.Errorf("changing order %q: %w", c.ID, err)
@@ -118,13 +122,11 @@ func (s *Store) ChangeOrder(ctx context.Context, c signalbox.OrderChange) (befor
 }
 
 // newOrder is the order that c makes, before its fields are applied and before it is stored.
-func newOrder(ctx context.Context, tx *sql.Tx, c signalbox.OrderChange) (orderRow, error) {
+func newOrder(ctx context.Context, tx *tx, c signalbox.OrderChange) (orderRow, error) {
 	if c.OwnerID == "" {
 		return orderRow{}, &signalbox.InvalidError{Field: "owner", Reason: "must be given for a new order"}
 	}
-	if _, err := getUser(ctx, tx, c.OwnerID); errors.Is(err, signalbox.ErrNotFound) {
-		return orderRow{}, &signalbox.InvalidError{Field: "owner", Reason: fmt.Sprintf("must exist: there is no user %q", c.OwnerID)}
-	} else if err != nil {
+	if err := requireOwner(ctx, tx, c.OwnerID); err != nil {
 		return orderRow{}, err
 	}
 	return orderRow{Order: signalbox.Order{ID: c.ID, OwnerID: c.OwnerID, Status: signalbox.StatusPending}}, nil
@@ -142,12 +144,12 @@ func applyChange(o *orderRow, c signalbox.OrderChange) {
 	}
 }
 
-// storeOrder writes a version of an order and its event.
-func storeOrder(ctx context.Context, tx *sql.Tx, o orderRow) error {
+// storeOrder writes a version of an order, its place in the history, and the event that tells of it.
+func storeOrder(ctx context.Context, tx *tx, before, o orderRow) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO orders (id, owner_id, status, progress, message, version, status_version, announced_version, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET status = excluded.status, progress = excluded.progress, message = excluded.message,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)
+		ON CONFLICT (id) DO UPDATE SET owner_id = excluded.owner_id, status = excluded.status, progress = excluded.progress, message = excluded.message,
 			version = excluded.version, status_version = excluded.status_version, updated_at = excluded.updated_at`,
 		o.ID, o.OwnerID, string(o.Status), o.Progress, o.Message, o.Version, o.statusVersion, o.CreatedAt.UnixMicro(), o.UpdatedAt.UnixMicro())
 	if err != nil {
@@ -155,8 +157,54 @@ func storeOrder(ctx context.Context, tx *sql.Tx, o orderRow) error {
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO order_events (order_id, version, status, status_version, progress, message, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		o.ID, o.Version, string(o.Status), o.statusVersion, o.Progress, o.Message, o.UpdatedAt.UnixMicro())
+	if err != nil {
+		return err
+	}
+	if before.OwnerID != "" && before.OwnerID != o.OwnerID {
+		return addEvent(ctx, tx, signalbox.Event{UserID: before.OwnerID, Access: true, Lost: o.ID})
+	}
+	return addEvent(ctx, tx, signalbox.Event{
+		UserID: o.OwnerID, Order: &signalbox.OrderUpdate{Before: before.Order, After: o.Order},
+	})
+}
+
+// TransferOrder implements [signalbox.OrderService]. To give an order to the owner that it has changes nothing.
+func (s *Store) TransferOrder(ctx context.Context, id, ownerID string) (signalbox.Order, error) {
+	var changed orderRow
+	err := s.inTx(ctx, func(tx *tx) error {
+		if err := s.lockName(ctx, tx, "order:"+id); err != nil {
+			return err
+		}
+		old, err := getOrder(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		changed = old
+		if old.OwnerID == ownerID {
+			return nil
+		}
+		if err := requireOwner(ctx, tx, ownerID); err != nil {
+			return err
+		}
+		changed.OwnerID = ownerID
+		changed.Version++
+		changed.UpdatedAt = now()
+		return storeOrder(ctx, tx, old, changed)
+	})
+	if err != nil {
+		return signalbox.Order{}, fmt.Errorf("giving order %q to another owner: %w", id, err)
+	}
+	return changed.Order, nil
+}
+
+// requireOwner fails with an InvalidError when there is no such user.
+func requireOwner(ctx context.Context, tx *tx, id string) error {
+	_, err := getUser(ctx, tx, id)
+	if errors.Is(err, signalbox.ErrNotFound) {
+		return &signalbox.InvalidError{Field: "owner", Reason: fmt.Sprintf("must exist: there is no user %q", id)}
+	}
 	return err
 }
 
@@ -167,7 +215,7 @@ func (s *Store) OrdersNeedingUpdates(ctx context.Context, limit int) ([]signalbo
 		ORDER BY (
 			SELECT MIN(e.created_at) FROM order_events e
 			WHERE e.order_id = o.id AND e.status_version > o.announced_version
-		), o.id LIMIT ?`, max(limit, 0))
+		), o.id LIMIT $1`, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders whose status is to be announced: %w", err)
 	}
@@ -179,21 +227,22 @@ func (s *Store) AnnounceOrder(ctx context.Context, o signalbox.Order, m signalbo
 	if err := m.Validate(); err != nil {
 		return signalbox.Notification{}, false, err
 	}
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *tx) error {
+		n, ok = signalbox.Notification{}, false
 		// Versions that only move the progress share a status. What is announced is the version that brought it, so that
 		// two workers who saw the order at different progress do not announce it twice.
 		var owner string
 		var statusVersion int64
 		err := tx.QueryRowContext(ctx, `
 			SELECT o.owner_id, e.status_version FROM order_events e JOIN orders o ON o.id = e.order_id
-			WHERE e.order_id = ? AND e.version = ?`, o.ID, o.Version).Scan(&owner, &statusVersion)
+			WHERE e.order_id = $1 AND e.version = $2`, o.ID, o.Version).Scan(&owner, &statusVersion)
 		if errors.Is(err, sql.ErrNoRows) {
 			return signalbox.ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
-		result, err := tx.ExecContext(ctx, `UPDATE orders SET announced_version = ? WHERE id = ? AND announced_version < ?`,
+		result, err := tx.ExecContext(ctx, `UPDATE orders SET announced_version = $1 WHERE id = $2 AND announced_version < $3`,
 			statusVersion, o.ID, statusVersion)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ func (s *Store) Sessions() *Sessions { return &Sessions{store: s} }
 // FindCtx returns what is stored under the token, and found false when there is nothing or it has expired.
 func (s *Sessions) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
 	var text string
-	err = s.store.read.QueryRowContext(ctx, `SELECT data FROM sessions WHERE token_hash = ? AND expires_at > ?`,
+	err = s.store.read.QueryRowContext(ctx, `SELECT data FROM sessions WHERE token_hash = $1 AND expires_at > $2`,
 		digest(token), now().UnixMicro()).Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
@@ -36,7 +36,7 @@ func (s *Sessions) FindCtx(ctx context.Context, token string) (data []byte, foun
 // CommitCtx stores data under the token until expiry, in place of what may be there.
 func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
 	_, err := s.store.write.ExecContext(ctx, `
-		INSERT INTO sessions (token_hash, data, expires_at) VALUES (?, ?, ?)
+		INSERT INTO sessions (token_hash, data, expires_at) VALUES ($1, $2, $3)
 		ON CONFLICT (token_hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`,
 		digest(token), base64.StdEncoding.EncodeToString(data), expiry.UnixMicro())
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, data []byte, exp
 
 // DeleteCtx removes what is stored under the token, if anything is.
 func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
-	if _, err := s.store.write.ExecContext(ctx, `DELETE FROM sessions WHERE token_hash = ?`, digest(token)); err != nil {
+	if _, err := s.store.write.ExecContext(ctx, `DELETE FROM sessions WHERE token_hash = $1`, digest(token)); err != nil {
 		return fmt.Errorf("deleting a session: %w", err)
 	}
 	return nil
@@ -68,7 +68,7 @@ func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Backg
 
 // DeleteExpiredSessions removes the sessions that have expired, which nobody can find any more, and says how many.
 func (s *Store) DeleteExpiredSessions(ctx context.Context) (int64, error) {
-	result, err := s.write.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= ?`, now().UnixMicro())
+	result, err := s.write.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now().UnixMicro())
 	if err != nil {
 		return 0, fmt.Errorf("deleting expired sessions: %w", err)
 	}

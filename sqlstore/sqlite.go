@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
@@ -38,7 +39,7 @@ func openSQLite(ctx context.Context, dir string) (write, read *sql.DB, err error
 	}
 	path := filepath.Join(dir, databaseFile)
 	// Turning on the write-ahead log and migrating look first and act later. Those who open the folder take turns.
-	unlock, err := lock(ctx, path+".lock")
+	unlock, err := lockFile(ctx, path+".lock", openTimeout)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,7 +52,7 @@ func openSQLite(ctx context.Context, dir string) (write, read *sql.DB, err error
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := migrate(ctx, write); err != nil {
+	if err := migrate(ctx, write, goose.DialectSQLite3); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
 	}
 	read, err = open(path, readers, url.Values{"_query_only": {"1"}})
@@ -102,23 +103,23 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-// lock waits until no other process or goroutine holds the lock of that name, and takes it until release is called or
-// the process ends. The file is an empty database in an exclusive transaction: SQLite knows how to lock a file on
+// lockFile waits until no other process or goroutine holds the lock of that name, and takes it until release is called or
+// the process ends. After wait it fails with an error that isBusy. The file is an empty database in an exclusive transaction: SQLite knows how to lock a file on
 // every system, and to wait.
-func lock(ctx context.Context, path string) (release func(), err error) {
+func lockFile(ctx context.Context, path string, wait time.Duration) (release func(), err error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
 	db, err := sql.Open("sqlite", dataSource(path, url.Values{
 		"_txlock":       {"exclusive"},
-		"_busy_timeout": {fmt.Sprint(openTimeout.Milliseconds())},
+		"_busy_timeout": {fmt.Sprint(wait.Milliseconds())},
 	}))
 	if err != nil {
 		return nil, err
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("waiting for another process to open the store: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("waiting for another process to let go of the store: %w", err), db.Close())
 	}
 	return func() {
 		// Nothing was written, so that neither can lose anything by failing.

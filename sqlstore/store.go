@@ -1,10 +1,10 @@
-// Package sqlstore keeps the domain's data in an SQL database: SQLite in a local folder, without cgo. It implements
-// the domain's services and the store of the sign-in sessions, one file per subject. What every store must do is
-// written down as a test suite in sqlstore/storetest.
+// Package sqlstore keeps the domain's data in an SQL database: SQLite in a local folder, without cgo, or PostgreSQL. It
+// implements the domain's services and the store of the sign-in sessions, one file per subject. What every store must
+// do is written down as a test suite in sqlstore/storetest.
 //
-// The SQL is kept to what SQLite and PostgreSQL share, so that one set of queries and migrations can serve both. Times
-// are stored as microseconds since 1970 in UTC, and whatever a method returns has been cut to that, so that it equals
-// what is read later.
+// The SQL is kept to what SQLite and PostgreSQL share, so that one set of queries and migrations serves both; where
+// they must differ a method of [Store] in dialect.go says how. Times are stored as microseconds since 1970 in UTC, and
+// whatever a method returns has been cut to that, so that it equals what is read later.
 package sqlstore
 
 import (
@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"signalbox"
@@ -19,8 +20,10 @@ import (
 
 // Options say where a store keeps its data and what it must know of the server's configuration.
 type Options struct {
+	// URL names a PostgreSQL database, as in postgres://user:password@host:5432/signalbox. Empty means SQLite in Dir.
+	URL string
 	// Dir is the data folder; it is made, for its owner alone, when it does not exist. The database is the file
-	// signalbox.db in it. Required.
+	// signalbox.db in it. Required without URL, and not used with it.
 	Dir string
 	// Topics are the topics that exist and who may hear them. They must not be changed while the store is open.
 	Topics signalbox.Topics
@@ -29,16 +32,21 @@ type Options struct {
 }
 
 // Store is a database that is open. Its methods may be called by any number of goroutines at once. Several stores,
-// also in several processes on one machine, may be open on one folder.
+// also in several processes on one machine, may be open on one folder, and any number anywhere on one PostgreSQL
+// database.
 type Store struct {
-	// SQLite lets one connection write at a time. The others would wait by sleeping and trying again, which is slow and
+	// With PostgreSQL both are the same pool. SQLite lets one connection write at a time. The others would wait by sleeping and trying again, which is slow and
 	// unfair; so all writes of this process queue in Go for the one connection of write. Its transactions begin
 	// with BEGIN IMMEDIATE: one that begins by reading and is overtaken by another process would otherwise fail with
 	// SQLITE_BUSY at once when it comes to write, however long it may wait. With the write-ahead log the connections
 	// of read see the last commit and never wait for a writer.
 	write, read *sql.DB
+	dialect     dialect
 	topics      signalbox.Topics
 	passwords   *passwordHasher
+	changed     chan struct{} // receives when a transaction has added events
+	publishing  publishingLock
+	inFlight    inFlight
 }
 
 var (
@@ -46,6 +54,7 @@ var (
 	_ signalbox.NotificationService = (*Store)(nil)
 	_ signalbox.TopicService        = (*Store)(nil)
 	_ signalbox.OrderService        = (*Store)(nil)
+	_ signalbox.Outbox              = (*Store)(nil)
 )
 
 // Open opens the database, makes it when there is none, and brings its schema up to date. It refuses topics that do
@@ -59,33 +68,86 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	write, read, err := openSQLite(ctx, o.Dir)
-	if err != nil {
+	s := &Store{topics: o.Topics, passwords: passwords, changed: make(chan struct{}, 1)}
+	if o.URL != "" {
+		s.dialect = postgres
+		s.write, err = openPostgres(ctx, o.URL)
+		s.read = s.write
+		if err != nil {
+			return nil, fmt.Errorf("opening the PostgreSQL database: %w", err)
+		}
+		return s, nil
+	}
+	if s.write, s.read, err = openSQLite(ctx, o.Dir); err != nil {
 		return nil, fmt.Errorf("opening the store in %q: %w", o.Dir, err)
 	}
-	return &Store{write: write, read: read, topics: o.Topics, passwords: passwords}, nil
+	s.publishing.path = filepath.Join(o.Dir, publishingFile)
+	return s, nil
 }
 
 // Close waits for the queries that are under way and closes the database.
 func (s *Store) Close() error {
+	s.publishing.release()
+	if s.read == s.write {
+		return s.write.Close()
+	}
 	// The writer goes last: the last connection to go folds the write-ahead log into the database, and a reader may not.
 	return errors.Join(s.read.Close(), s.write.Close())
 }
 
-// inTx runs do in a transaction, which is committed when do returns nil and otherwise rolled back.
-func (s *Store) inTx(ctx context.Context, do func(tx *sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+// mostTries is how often a transaction is tried that PostgreSQL has ended because of another.
+const mostTries = 5
+
+// tx is a transaction that writes.
+type tx struct {
+	*sql.Tx
+	store *Store
+	// events says that it has added events to the outbox.
+	events bool
+}
+
+// inTx runs do in a transaction, which is committed when do returns nil and otherwise rolled back. When the database
+// says that two transactions got into each other's way, do runs again: it must set what it leaves outside anew.
+func (s *Store) inTx(ctx context.Context, do func(tx *tx) error) error {
+	for try := 1; ; try++ {
+		err := s.tryTx(ctx, do)
+		if err == nil || try == mostTries || !isConflict(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) tryTx(ctx context.Context, do func(tx *tx) error) error {
+	begun, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
-	defer tx.Rollback() // Does nothing after Commit.
-	if err := do(tx); err != nil {
+	defer begun.Rollback() // Does nothing after Commit.
+	t := &tx{Tx: begun, store: s}
+	if err := do(t); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := t.Commit(); err != nil {
 		return fmt.Errorf("committing a transaction: %w", err)
 	}
+	if t.events {
+		s.signal()
+	}
 	return nil
+}
+
+// snapshot runs do in a transaction that only reads and sees the database as it is at one moment.
+func (s *Store) snapshot(ctx context.Context, do func(q querier) error) error {
+	var o *sql.TxOptions
+	if s.dialect == postgres { // In SQLite every transaction is like that.
+		o = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	tx, err := s.read.BeginTx(ctx, o)
+	if err != nil {
+		return fmt.Errorf("beginning to read: %w", err)
+	}
+	defer tx.Rollback() // Nothing was written.
+	return do(tx)
 }
 
 // querier is what a *sql.DB and a *sql.Tx have in common for reading.

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 
@@ -11,7 +10,7 @@ import (
 
 // Subscribe implements [signalbox.TopicService]. A user who does not exist is ErrNotFound.
 func (s *Store) Subscribe(ctx context.Context, userID, topic string) error {
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
+	err := s.inTx(ctx, func(tx *tx) error {
 		u, err := getUser(ctx, tx, userID)
 		if err != nil {
 			return err
@@ -19,9 +18,8 @@ func (s *Store) Subscribe(ctx context.Context, userID, topic string) error {
 		if !s.topics.Allows(topic, u) {
 			return signalbox.ErrForbidden
 		}
-		_, err = tx.ExecContext(ctx, `
-			INSERT INTO subscriptions (topic, user_id) VALUES (?, ?) ON CONFLICT (topic, user_id) DO NOTHING`, topic, userID)
-		return err
+		return changeAccess(ctx, tx, userID, `
+			INSERT INTO subscriptions (topic, user_id) VALUES ($1, $2) ON CONFLICT (topic, user_id) DO NOTHING`, topic, userID)
 	})
 	if err != nil {
 		return fmt.Errorf("subscribing to topic %q: %w", topic, err)
@@ -31,11 +29,25 @@ func (s *Store) Subscribe(ctx context.Context, userID, topic string) error {
 
 // Unsubscribe implements [signalbox.TopicService].
 func (s *Store) Unsubscribe(ctx context.Context, userID, topic string) error {
-	_, err := s.write.ExecContext(ctx, `DELETE FROM subscriptions WHERE topic = ? AND user_id = ?`, topic, userID)
+	err := s.inTx(ctx, func(tx *tx) error {
+		return changeAccess(ctx, tx, userID, `DELETE FROM subscriptions WHERE topic = $1 AND user_id = $2`, topic, userID)
+	})
 	if err != nil {
 		return fmt.Errorf("unsubscribing from topic %q: %w", topic, err)
 	}
 	return nil
+}
+
+// changeAccess runs a statement that changes what a user hears, and if it does adds the event that tells of it.
+func changeAccess(ctx context.Context, tx *tx, userID, statement string, args ...any) error {
+	result, err := tx.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return addEvent(ctx, tx, signalbox.Event{UserID: userID, Access: true})
 }
 
 // Subscriptions implements [signalbox.TopicService]. A user who does not exist is ErrNotFound.
@@ -44,10 +56,7 @@ func (s *Store) Subscriptions(ctx context.Context, userID string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	topics, err := collect(ctx, s.read, func(sc scanner) (topic string, err error) {
-		err = sc.Scan(&topic)
-		return topic, err
-	}, `SELECT topic FROM subscriptions WHERE user_id = ?`, userID)
+	topics, err := collect(ctx, s.read, scanText, `SELECT topic FROM subscriptions WHERE user_id = $1`, userID)
 	if err != nil {
 		return nil, fmt.Errorf("reading the subscriptions of user %q: %w", userID, err)
 	}

@@ -19,20 +19,18 @@ func (s *Store) CreateUser(ctx context.Context, name, password string, roles ...
 	if err := signalbox.ValidatePassword(password); err != nil {
 		return signalbox.User{}, err
 	}
-	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
-	for _, role := range roles {
-		if err := signalbox.ValidateName("roles", role); err != nil {
-			return signalbox.User{}, err
-		}
+	roles, err := checkRoles(roles)
+	if err != nil {
+		return signalbox.User{}, err
 	}
 	hash, err := s.passwords.hash(ctx, password)
 	if err != nil {
 		return signalbox.User{}, err
 	}
 	u := signalbox.User{ID: strings.ToLower(name), Name: name, Roles: roles, CreatedAt: now()}
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx *tx) error {
 		result, err := tx.ExecContext(ctx, `
-			INSERT INTO users (id, name, password_hash, created_at) VALUES (?, ?, ?, ?)
+			INSERT INTO users (id, name, password_hash, created_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (id) DO NOTHING`, u.ID, u.Name, hash, u.CreatedAt.UnixMicro())
 		if err != nil {
 			return err
@@ -42,16 +40,66 @@ func (s *Store) CreateUser(ctx context.Context, name, password string, roles ...
 		} else if n == 0 {
 			return signalbox.ErrConflict
 		}
-		for _, role := range u.Roles {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO user_roles (user_id, role) VALUES (?, ?)`, u.ID, role); err != nil {
+		for _, statement := range []string{
+			`INSERT INTO inboxes (user_id, last_sequence) VALUES ($1, 0)`,
+			`INSERT INTO outbox_users (user_id) VALUES ($1)`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, u.ID); err != nil {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO inboxes (user_id, last_sequence) VALUES (?, 0)`, u.ID)
-		return err
+		return addRoles(ctx, tx, u.ID, u.Roles)
 	})
 	if err != nil {
 		return signalbox.User{}, fmt.Errorf("creating user %q: %w", name, err)
+	}
+	return u, nil
+}
+
+// checkRoles returns the roles in order, each once.
+func checkRoles(roles []string) ([]string, error) {
+	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
+	for _, role := range roles {
+		if err := signalbox.ValidateName("roles", role); err != nil {
+			return nil, err
+		}
+	}
+	return roles, nil
+}
+
+func addRoles(ctx context.Context, tx *tx, userID string, roles []string) error {
+	for _, role := range roles {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO user_roles (user_id, role) VALUES ($1, $2)`, userID, role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetRoles implements [signalbox.UserService].
+func (s *Store) SetRoles(ctx context.Context, id string, roles ...string) (signalbox.User, error) {
+	roles, err := checkRoles(roles)
+	if err != nil {
+		return signalbox.User{}, err
+	}
+	var u signalbox.User
+	err = s.inTx(ctx, func(tx *tx) error {
+		if err := lockInbox(ctx, tx, id); err != nil { // Two who set the roles take turns.
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM user_roles WHERE user_id = $1`, id); err != nil {
+			return err
+		}
+		if err := addRoles(ctx, tx, id, roles); err != nil {
+			return err
+		}
+		if u, err = getUser(ctx, tx, id); err != nil {
+			return err
+		}
+		return addEvent(ctx, tx, signalbox.Event{UserID: id, Access: true})
+	})
+	if err != nil {
+		return signalbox.User{}, fmt.Errorf("setting the roles of user %q: %w", id, err)
 	}
 	return u, nil
 }
@@ -69,7 +117,7 @@ func (s *Store) Authenticate(ctx context.Context, name, password string) (signal
 	}
 	id := strings.ToLower(name)
 	var hash string
-	err := s.read.QueryRowContext(ctx, `SELECT password_hash FROM users WHERE id = ?`, id).Scan(&hash)
+	err := s.read.QueryRowContext(ctx, `SELECT password_hash FROM users WHERE id = $1`, id).Scan(&hash)
 	known := !errors.Is(err, sql.ErrNoRows)
 	if !known {
 		hash = s.passwords.nobody
@@ -88,7 +136,7 @@ func (s *Store) Authenticate(ctx context.Context, name, password string) (signal
 
 // getUser returns the user with that id, or ErrNotFound.
 func getUser(ctx context.Context, q querier, id string) (signalbox.User, error) {
-	users, err := selectUsers(ctx, q, `WHERE u.id = ?`, id)
+	users, err := selectUsers(ctx, q, `WHERE u.id = $1`, id)
 	if err != nil {
 		return signalbox.User{}, fmt.Errorf("reading user %q: %w", id, err)
 	}
@@ -110,7 +158,7 @@ func selectUsers(ctx context.Context, q querier, where string, args ...any) ([]s
 		r.user.CreatedAt = fromMicros(createdAt)
 		return r, err
 	}, `SELECT u.id, u.name, u.created_at, r.role
-		FROM users u LEFT JOIN user_roles r ON r.user_id = u.id `+where+` ORDER BY u.id, r.role`, args...)
+		FROM users u LEFT JOIN user_roles r ON r.user_id = u.id `+where+` ORDER BY u.id`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -124,5 +172,9 @@ func selectUsers(ctx context.Context, q querier, where string, args ...any) ([]s
 			last.Roles = append(last.Roles, r.role.V)
 		}
 	}
+	for _, u := range users {
+		slices.Sort(u.Roles) // Here, because databases differ in how they order text.
+	}
+	slices.SortFunc(users, func(a, b signalbox.User) int { return strings.Compare(a.ID, b.ID) })
 	return users, nil
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -36,6 +37,15 @@ func (s *Server) api(handle apiHandler) http.Handler {
 	})
 }
 
+// apiKeyContext is where the context of a request has its API key.
+type apiKeyContext struct{}
+
+// apiKeyOf returns the API key of a request that requireKey has let through.
+func apiKeyOf(r *http.Request) signalbox.APIKey {
+	key, _ := r.Context().Value(apiKeyContext{}).(signalbox.APIKey)
+	return key
+}
+
 // requireKey lets requests with a valid API key through to handle.
 func (s *Server) requireKey(handle apiHandler) apiHandler {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -43,10 +53,11 @@ func (s *Server) requireKey(handle apiHandler) apiHandler {
 		if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 			return signalbox.ErrUnauthenticated
 		}
-		if _, err := s.opts.Users.AuthenticateKey(r.Context(), strings.TrimSpace(secret)); err != nil {
+		key, err := s.opts.Users.AuthenticateKey(r.Context(), strings.TrimSpace(secret))
+		if err != nil {
 			return fmt.Errorf("authenticate an API key: %w", err)
 		}
-		return handle(w, r)
+		return handle(w, r.WithContext(context.WithValue(r.Context(), apiKeyContext{}, key)))
 	}
 }
 
@@ -88,25 +99,39 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// readJSON reads the body of a request into v, which must be a pointer to a struct. It accepts what the API's
-// description allows and nothing else: a name that is misspelt must not be taken for one that is missing.
-func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+// readBody reads the body of a request, which must be JSON.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
-		return &httpError{http.StatusUnsupportedMediaType, "Send the body as Content-Type: application/json."}
+		return nil, &httpError{http.StatusUnsupportedMediaType, "Send the body as Content-Type: application/json."}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSONBytes))
 	if err != nil {
 		var tooLong *http.MaxBytesError
 		if errors.As(err, &tooLong) {
-			return err
+			return nil, err
 		}
-		return &httpError{http.StatusBadRequest, "The body could not be read to its end."}
+		return nil, &httpError{http.StatusBadRequest, "The body could not be read to its end."}
 	}
+	return body, nil
+}
+
+// readJSON reads the body of a request into v, as decodeJSON does.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	return decodeJSON(body, v)
+}
+
+// decodeJSON decodes a body into v, which must be a pointer to a struct. It accepts what the API's description allows
+// and nothing else: a name that is misspelt must not be taken for one that is missing.
+func decodeJSON(body []byte, v any) error {
 	if kind := jsontext.Value(bytes.TrimSpace(body)).Kind(); kind != '{' {
 		return &httpError{http.StatusBadRequest, "The body must be a JSON object."}
 	}
-	err = json.Unmarshal(body, v, json.RejectUnknownMembers(true))
+	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
 	var semantic *json.SemanticError
 	switch {
 	case err == nil:

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -37,50 +36,6 @@ func (n notificationRequest) check() error {
 		return &signalbox.InvalidError{Field: "topic", Reason: "must not be given together with users"}
 	}
 	return nil
-}
-
-// storedNotification is one of the notifications that POST /notifications has stored.
-type storedNotification struct {
-	ID       string `json:"id"`
-	User     string `json:"user"`
-	Sequence int64  `json:"sequence"`
-}
-
-// storedNotifications is what POST /notifications answers.
-type storedNotifications struct {
-	Notifications []storedNotification `json:"notifications"`
-}
-
-func (s *Server) postNotifications(w http.ResponseWriter, r *http.Request) error {
-	var request notificationRequest
-	if err := readJSON(w, r, &request); err != nil {
-		return err
-	}
-	if err := request.check(); err != nil {
-		return err
-	}
-	m := signalbox.NotificationMessage{
-		Title: request.Title, Message: request.Message, Type: request.Type, Data: json.RawMessage(request.Data),
-	}.WithDefaults()
-	// Before anything is stored: who is told may be nobody, and still the request must make sense.
-	if err := m.Validate(); err != nil {
-		return err
-	}
-	var stored []signalbox.Notification
-	var err error
-	if request.Topic != "" {
-		stored, err = s.opts.RealTime.BroadcastToTopic(r.Context(), request.Topic, m)
-	} else {
-		stored, err = s.opts.RealTime.SendToUsers(r.Context(), request.Users, m)
-	}
-	if err != nil {
-		return fmt.Errorf("send a notification: %w", err)
-	}
-	result := storedNotifications{Notifications: make([]storedNotification, len(stored))}
-	for i, n := range stored {
-		result.Notifications[i] = storedNotification{ID: n.ID, User: n.UserID, Sequence: n.Sequence}
-	}
-	return writeJSON(w, http.StatusCreated, result)
 }
 
 // notificationJSON is a notification as GET /notifications answers it.

@@ -65,8 +65,10 @@ func (a *api) call(method, target, body string, headers ...string) (*http.Respon
 func (a *api) check(method, target string, r *http.Response, content []byte) {
 	a.t.Helper()
 	path, _, _ := strings.Cut(target, "?")
-	if strings.HasPrefix(path, "/orders/") {
-		path = "/orders/{id}"
+	for _, prefix := range []string{"/orders/", "/notifications/"} {
+		if strings.HasPrefix(path, prefix) {
+			path = prefix + "{id}"
+		}
 	}
 	operations, _ := a.paths[path].(map[string]any)
 	operation, ok := operations[strings.ToLower(method)].(map[string]any)

@@ -58,6 +58,16 @@ func answerTo(err error) answer {
 		return answer{status: http.StatusForbidden, detail: "That is not yours to do."}
 	case errors.Is(err, signalbox.ErrNotFound):
 		return answer{status: http.StatusNotFound, detail: "It does not exist, or it is not yours to see."}
+	case errors.Is(err, signalbox.ErrIdempotencyMismatch):
+		return answer{
+			status: http.StatusUnprocessableEntity, field: "Idempotency-Key",
+			detail: "This Idempotency-Key belongs to a request with another body.",
+		}
+	case errors.Is(err, signalbox.ErrInFlight):
+		return answer{
+			status: http.StatusConflict, field: "Idempotency-Key",
+			detail: "The request with this Idempotency-Key is being done. Ask again for its answer.",
+		}
 	case errors.Is(err, signalbox.ErrConflict):
 		return answer{status: http.StatusConflict, detail: "It exists already, and belongs to somebody else."}
 	}

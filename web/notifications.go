@@ -47,6 +47,10 @@ func (s *Server) notificationsPage(w http.ResponseWriter, r *http.Request, user 
 	if err != nil {
 		return err
 	}
+	inbox, err := s.inboxOf(r, user)
+	if err != nil {
+		return err
+	}
 	// One more than is shown tells whether there is another page.
 	list, err := s.opts.Notifications.Notifications(r.Context(), user.ID, before, notificationsPerPage+1)
 	if err != nil {
@@ -64,7 +68,7 @@ func (s *Server) notificationsPage(w http.ResponseWriter, r *http.Request, user 
 		return err
 	}
 	return s.render(w, r, &user, page{
-		template: "notifications.html", Title: "Notifications", Section: "notifications", Content: content,
+		template: "notifications.html", Title: "Notifications", Section: "notifications", Content: content, inbox: &inbox,
 	})
 }
 

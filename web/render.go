@@ -72,13 +72,26 @@ type page struct {
 	Section string
 	// Content is the data of the page's own template.
 	Content any
+	// inbox is set by a page that shows notifications: how the inbox stood before it looked them up, so that a script that
+	// asks for what came after that misses nothing. Others need not care.
+	inbox *signalbox.InboxState
+}
+
+// inboxOf reads how a user's inbox stands.
+func (s *Server) inboxOf(r *http.Request, user signalbox.User) (signalbox.InboxState, error) {
+	inbox, err := s.opts.Notifications.InboxState(r.Context(), user.ID)
+	if err != nil {
+		return signalbox.InboxState{}, fmt.Errorf("read how the inbox stands: %w", err)
+	}
+	return inbox, nil
 }
 
 // layout is the data of the layout template.
 type layout struct {
 	page
-	User   *signalbox.User
-	Unread int
+	User *signalbox.User
+	// Inbox is how the user's inbox stood before anything else of the page was looked up.
+	Inbox signalbox.InboxState
 	// PollInterval is in milliseconds.
 	PollInterval int64
 	HasScript    bool
@@ -92,12 +105,14 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, user *signalbox.
 		PollInterval: s.opts.PollInterval.Milliseconds(),
 		HasScript:    s.static.has(scriptFile),
 	}
-	if user != nil {
-		unread, err := s.opts.Notifications.UnreadCount(r.Context(), user.ID)
+	if user != nil && p.inbox != nil {
+		data.Inbox = *p.inbox
+	} else if user != nil {
+		inbox, err := s.inboxOf(r, *user)
 		if err != nil {
-			return fmt.Errorf("count unread notifications: %w", err)
+			return err
 		}
-		data.Unread = unread
+		data.Inbox = inbox
 	}
 	return s.write(w, r, data)
 }
@@ -179,7 +194,7 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, user *signalb
 	}
 	if user != nil && a.status < http.StatusInternalServerError {
 		// The bell is not worth another error.
-		data.Unread, _ = s.opts.Notifications.UnreadCount(r.Context(), user.ID)
+		data.Inbox, _ = s.inboxOf(r, *user)
 	}
 	if err := s.write(w, r, data); err != nil {
 		s.logError(r, err)

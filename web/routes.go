@@ -54,9 +54,12 @@ func (s *Server) apiRoutes() []route {
 	return []route{
 		{http.MethodPost, "/notifications", s.postNotifications},
 		{http.MethodGet, "/notifications", s.getNotifications},
+		{http.MethodGet, "/notifications/{id}", s.getReceipt},
 		{http.MethodGet, "/orders", s.getOrders},
 		{http.MethodGet, "/orders/{id}", s.getOrder},
 		{http.MethodPut, "/orders/{id}", s.putOrder},
+		{http.MethodGet, "/presence", s.listPresence},
+		{http.MethodGet, "/presence/{user}", s.getPresence},
 	}
 }
 

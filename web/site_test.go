@@ -43,8 +43,9 @@ type identityKey struct{}
 // site is a server on services in memory, with the users alice (an operator) and bob, both with the password "secret".
 type site struct {
 	*webtest.Services
-	t       *testing.T
-	handler http.Handler
+	presence *webtest.Presence
+	t        *testing.T
+	handler  http.Handler
 	// key is a valid API key.
 	key string
 	log *strings.Builder
@@ -59,7 +60,7 @@ func newSite(t *testing.T, hubs func(*web.Server) http.Handler, change func(*web
 			clock = clock.Add(time.Minute)
 			return clock
 		}),
-		t: t, log: &strings.Builder{},
+		presence: &webtest.Presence{}, t: t, log: &strings.Builder{},
 	}
 	ctx := t.Context()
 	for name, roles := range map[string][]string{"alice": {"operator"}, "bob": nil} {
@@ -72,7 +73,7 @@ func newSite(t *testing.T, hubs func(*web.Server) http.Handler, change func(*web
 		t.Fatal(err)
 	}
 	opts := web.Options{
-		Users: s, Notifications: s, RealTime: s, Orders: s, Subscriptions: s, Topics: testTopics,
+		Users: s, Notifications: s, Orders: s, Subscriptions: s, Presence: s.presence, Topics: testTopics,
 		Sessions: memstore.NewWithCleanupInterval(0),
 		WithIdentity: func(ctx context.Context, user string, roles []string, expires time.Time) context.Context {
 			return context.WithValue(ctx, identityKey{}, identity{user, roles, expires})

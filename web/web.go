@@ -24,14 +24,14 @@ const (
 
 // Options are what [New] needs. The services, Sessions and WithIdentity must be set; everything else may be zero.
 //
-// Notifications and Orders should be services that show what is changed to the users' open pages: this package changes
-// things through them and does nothing further about it.
+// Somebody has to show what is changed to the users' open pages: this package changes things and does nothing further
+// about it.
 type Options struct {
 	Users         signalbox.UserService
 	Notifications signalbox.NotificationService
-	RealTime      signalbox.RealTimeNotificationService
 	Orders        signalbox.OrderService
 	Subscriptions signalbox.TopicService
+	Presence      signalbox.ConnectionTracker
 	// Topics are the topics that users may be offered; empty means none.
 	Topics signalbox.Topics
 
@@ -109,9 +109,9 @@ func (o *Options) complete() error {
 	}{
 		{"Users", o.Users == nil},
 		{"Notifications", o.Notifications == nil},
-		{"RealTime", o.RealTime == nil},
 		{"Orders", o.Orders == nil},
 		{"Subscriptions", o.Subscriptions == nil},
+		{"Presence", o.Presence == nil},
 		{"Sessions", o.Sessions == nil},
 		{"WithIdentity", o.WithIdentity == nil},
 	} {

@@ -19,7 +19,8 @@ func TestNewChecksItsOptions(t *testing.T) {
 	s := webtest.New(nil, nil)
 	good := func() web.Options {
 		return web.Options{
-			Users: s, Notifications: s, RealTime: s, Orders: s, Subscriptions: s, Sessions: memstore.NewWithCleanupInterval(0),
+			Users: s, Notifications: s, Orders: s, Subscriptions: s, Presence: &webtest.Presence{},
+			Sessions:     memstore.NewWithCleanupInterval(0),
 			WithIdentity: func(ctx context.Context, _ string, _ []string, _ time.Time) context.Context { return ctx },
 		}
 	}
@@ -29,9 +30,9 @@ func TestNewChecksItsOptions(t *testing.T) {
 	for name, change := range map[string]func(*web.Options){
 		"Users":           func(o *web.Options) { o.Users = nil },
 		"Notifications":   func(o *web.Options) { o.Notifications = nil },
-		"RealTime":        func(o *web.Options) { o.RealTime = nil },
 		"Orders":          func(o *web.Options) { o.Orders = nil },
 		"Subscriptions":   func(o *web.Options) { o.Subscriptions = nil },
+		"Presence":        func(o *web.Options) { o.Presence = nil },
 		"Sessions":        func(o *web.Options) { o.Sessions = nil },
 		"WithIdentity":    func(o *web.Options) { o.WithIdentity = nil },
 		"Topics":          func(o *web.Options) { o.Topics = signalbox.Topics{"no rule": {}} },

@@ -17,21 +17,13 @@ type OrderAnnouncer interface {
 	AnnounceOrder(ctx context.Context, o signalbox.Order, m signalbox.NotificationMessage) (n signalbox.Notification, ok bool, err error)
 }
 
-// Display shows what has been stored to whoever is connected now.
-type Display interface {
-	// Show sends n and the count of unread notifications to the user's connections. That nobody is connected is no error.
-	Show(ctx context.Context, n signalbox.Notification) error
-}
-
 // OrderProcessingNotifier tells the owners of orders that a status has changed. Each change is stored as a
-// notification, once however many notifiers run, and then shown. What could not be stored is tried again; what was
-// stored and could not be shown is in the inbox when its owner next looks.
+// notification, once however many notifiers run, and the [Publisher] shows it. What could not be stored is tried again.
 //
 // ASP.NET pattern: OrderProcessingNotifier.
 type OrderProcessingNotifier struct {
-	// Orders and Live are required.
+	// Orders is required.
 	Orders OrderAnnouncer
-	Live   Display
 	// Interval is the time between two looks at the orders; 30 seconds when 0.
 	Interval time.Duration
 	// ErrorDelay is the time to the next look after one in which something failed; 60 seconds when 0.
@@ -45,8 +37,8 @@ const announceBatch = 100
 
 // Run announces what needs it, now and after each interval, until ctx ends. See the package's comment.
 func (w *OrderProcessingNotifier) Run(ctx context.Context) error {
-	if w.Orders == nil || w.Live == nil {
-		return errors.New("worker.OrderProcessingNotifier: Orders and Live are required")
+	if w.Orders == nil {
+		return errors.New("worker.OrderProcessingNotifier: Orders is required")
 	}
 	for {
 		delay := orDefault(w.Interval, 30*time.Second)
@@ -92,20 +84,14 @@ func (w *OrderProcessingNotifier) announceAll(ctx context.Context) error {
 	return nil
 }
 
-// announce stores one order's notification, unless another worker has, and shows it.
+// announce stores one order's notification, unless another worker has.
 func (w *OrderProcessingNotifier) announce(ctx context.Context, o signalbox.Order) error {
 	m, err := orderUpdate(o)
 	if err != nil {
 		return err
 	}
-	n, ok, err := w.Orders.AnnounceOrder(ctx, o, m)
-	if err != nil || !ok {
-		return err
-	}
-	if err := w.Live.Show(ctx, n); err != nil {
-		logger(w.Log).WarnContext(ctx, "an order update was stored but could not be shown", "user", n.UserID, "order", o.ID, "error", err)
-	}
-	return nil
+	_, _, err = w.Orders.AnnounceOrder(ctx, o, m)
+	return err
 }
 
 // orderUpdate is what an order's owner is told.

@@ -26,6 +26,8 @@ type fakeAnnouncer struct {
 	// readErrs are the errors of the next reads.
 	readErrs []error
 
+	onAnnounce func() // may be nil
+
 	reads     []time.Duration
 	announced []signalbox.Notification
 }
@@ -64,6 +66,9 @@ func (f *fakeAnnouncer) AnnounceOrder(_ context.Context, o signalbox.Order, m si
 	}
 	n := signalbox.Notification{ID: "n-" + o.ID, UserID: o.OwnerID, NotificationMessage: m}
 	f.announced = append(f.announced, n)
+	if f.onAnnounce != nil {
+		f.onAnnounce()
+	}
 	return n, true, nil
 }
 
@@ -74,19 +79,6 @@ func (f *fakeAnnouncer) announcedIDs() []string {
 		ids = append(ids, strings.TrimPrefix(n.ID, "n-"))
 	}
 	return ids
-}
-
-type fakeDisplay struct {
-	mu    sync.Mutex
-	shown []signalbox.Notification
-	err   error
-}
-
-func (f *fakeDisplay) Show(_ context.Context, n signalbox.Notification) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.shown = append(f.shown, n)
-	return f.err
 }
 
 func order(id string) signalbox.Order {
@@ -101,10 +93,10 @@ func orders(n int) []signalbox.Order {
 	return all
 }
 
-func TestNotifierAnnouncesAndShows(t *testing.T) {
+func TestNotifierAnnounces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, live := newFakeAnnouncer(order("1001")), &fakeDisplay{}
-		runFor(t, 75*time.Second, (&OrderProcessingNotifier{Orders: store, Live: live}).Run)
+		store := newFakeAnnouncer(order("1001"))
+		runFor(t, 75*time.Second, (&OrderProcessingNotifier{Orders: store}).Run)
 
 		want := []signalbox.Notification{{ID: "n-1001", UserID: "owner-of-1001", NotificationMessage: signalbox.NotificationMessage{
 			Title:   "Order Update",
@@ -114,9 +106,6 @@ func TestNotifierAnnouncesAndShows(t *testing.T) {
 		}}}
 		if diff := cmp.Diff(want, store.announced); diff != "" {
 			t.Errorf("announced (-want +got):\n%s", diff)
-		}
-		if diff := cmp.Diff(want, live.shown); diff != "" {
-			t.Errorf("shown (-want +got):\n%s", diff)
 		}
 		if err := want[0].Validate(); err != nil {
 			t.Errorf("what is announced is not valid: %v", err)
@@ -140,7 +129,7 @@ func TestNotifierWaitsLongerAfterAnError(t *testing.T) {
 				var log bytes.Buffer
 				store := newFakeAnnouncer(order("1001"))
 				store.readErrs = []error{errBroken}
-				runFor(t, test.runFor, (&OrderProcessingNotifier{Orders: store, Live: &fakeDisplay{},
+				runFor(t, test.runFor, (&OrderProcessingNotifier{Orders: store,
 					Interval: test.interval, ErrorDelay: test.errorDelay, Log: logTo(&log)}).Run)
 				wantTimes(t, store.reads, test.want...)
 				if got := store.announcedIDs(); !slices.Equal(got, []string{"1001"}) {
@@ -157,15 +146,15 @@ func TestNotifierWaitsLongerAfterAnError(t *testing.T) {
 func TestNotifierFailingOrderStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		store, live := newFakeAnnouncer(order("1"), order("2"), order("3")), &fakeDisplay{}
+		store := newFakeAnnouncer(order("1"), order("2"), order("3"))
 		store.broken["2"] = true
-		w := &OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}
+		w := &OrderProcessingNotifier{Orders: store, Log: logTo(&log)}
 		runFor(t, 59*time.Second, w.Run)
 		if got, want := store.announcedIDs(), []string{"1", "3"}; !slices.Equal(got, want) {
 			t.Errorf("announced %q, want %q", got, want)
 		}
-		if len(live.shown) != 2 || !strings.Contains(log.String(), errBroken.Error()) {
-			t.Errorf("shown %d, want 2; logged: %s", len(live.shown), &log)
+		if !strings.Contains(log.String(), errBroken.Error()) {
+			t.Errorf("logged: %s", &log)
 		}
 		wantTimes(t, store.reads, 0)
 
@@ -183,7 +172,7 @@ func TestNotifierSeesBehindFailingOrders(t *testing.T) {
 		for _, o := range store.waiting[:announceBatch*2] {
 			store.broken[o.ID] = true
 		}
-		runFor(t, time.Second, (&OrderProcessingNotifier{Orders: store, Live: &fakeDisplay{}, Log: logTo(&bytes.Buffer{})}).Run)
+		runFor(t, time.Second, (&OrderProcessingNotifier{Orders: store, Log: logTo(&bytes.Buffer{})}).Run)
 		if n := len(store.announced); n != 50 {
 			t.Errorf("%d orders announced, want the 50 that do not fail", n)
 		}
@@ -193,22 +182,22 @@ func TestNotifierSeesBehindFailingOrders(t *testing.T) {
 func TestNotifierEmptiesTheQueueAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = announceBatch*3 + 7
-		store, live := newFakeAnnouncer(orders(n)...), &fakeDisplay{}
-		runFor(t, time.Second, (&OrderProcessingNotifier{Orders: store, Live: live}).Run)
-		if len(store.announced) != n || len(live.shown) != n {
-			t.Errorf("%d announced and %d shown, want %d", len(store.announced), len(live.shown), n)
+		store := newFakeAnnouncer(orders(n)...)
+		runFor(t, time.Second, (&OrderProcessingNotifier{Orders: store}).Run)
+		if len(store.announced) != n {
+			t.Errorf("%d announced, want %d", len(store.announced), n)
 		}
 	})
 }
 
-func TestNotifierShowsOnlyWhatItAnnounced(t *testing.T) {
+func TestNotifierLeavesWhatAnotherAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		store, live := newFakeAnnouncer(order("1"), order("2")), &fakeDisplay{}
+		store := newFakeAnnouncer(order("1"), order("2"))
 		store.taken["1"] = true
-		runFor(t, 40*time.Second, (&OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}).Run)
-		if len(live.shown) != 1 || live.shown[0].ID != "n-2" {
-			t.Errorf("shown %+v, want order 2 only", live.shown)
+		runFor(t, 40*time.Second, (&OrderProcessingNotifier{Orders: store, Log: logTo(&log)}).Run)
+		if got, want := store.announcedIDs(), []string{"2"}; !slices.Equal(got, want) {
+			t.Errorf("announced %q, want %q", got, want)
 		}
 		if log.Len() > 0 {
 			t.Errorf("that another worker was faster is no error, but was logged: %s", &log)
@@ -219,8 +208,8 @@ func TestNotifierShowsOnlyWhatItAnnounced(t *testing.T) {
 
 func TestNotifiersTogetherAnnounceOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, live := newFakeAnnouncer(orders(150)...), &fakeDisplay{}
-		w := &OrderProcessingNotifier{Orders: store, Live: live}
+		store := newFakeAnnouncer(orders(150)...)
+		w := &OrderProcessingNotifier{Orders: store}
 		runFor(t, time.Second, func(ctx context.Context) error {
 			var wg sync.WaitGroup
 			for range 3 {
@@ -229,28 +218,9 @@ func TestNotifiersTogetherAnnounceOnce(t *testing.T) {
 			wg.Wait()
 			return nil
 		})
-		if len(store.announced) != 150 || len(live.shown) != 150 {
-			t.Errorf("%d announced and %d shown, want 150", len(store.announced), len(live.shown))
+		if len(store.announced) != 150 {
+			t.Errorf("%d announced, want 150", len(store.announced))
 		}
-	})
-}
-
-func TestNotifierFailedLiveSendLosesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		store, live := newFakeAnnouncer(order("1"), order("2")), &fakeDisplay{err: errBroken}
-		runFor(t, 40*time.Second, (&OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}).Run)
-		if got, want := store.announcedIDs(), []string{"1", "2"}; !slices.Equal(got, want) {
-			t.Errorf("announced %q, want %q", got, want)
-		}
-		if n := strings.Count(log.String(), errBroken.Error()); n != 2 {
-			t.Errorf("%d failures logged, want 2:\n%s", n, &log)
-		}
-		// It is stored: there is nothing to try again, and no reason to wait longer.
-		if len(live.shown) != 2 {
-			t.Errorf("%d attempts to show, want 2", len(live.shown))
-		}
-		wantTimes(t, store.reads, 0, 30*time.Second)
 	})
 }
 
@@ -259,19 +229,12 @@ func TestNotifierStopsBetweenOrders(t *testing.T) {
 		var log bytes.Buffer
 		ctx, cancel := context.WithCancel(t.Context())
 		store := newFakeAnnouncer(orders(3)...)
-		live := displayFunc(func() { cancel() })
-		if err := (&OrderProcessingNotifier{Orders: store, Live: live, Log: logTo(&log)}).Run(ctx); err != nil {
+		store.onAnnounce = cancel
+		if err := (&OrderProcessingNotifier{Orders: store, Log: logTo(&log)}).Run(ctx); err != nil {
 			t.Errorf("Run = %v", err)
 		}
 		if len(store.announced) != 1 || log.Len() > 0 {
 			t.Errorf("%d announced, want 1; logged: %s", len(store.announced), &log)
 		}
 	})
-}
-
-type displayFunc func()
-
-func (f displayFunc) Show(context.Context, signalbox.Notification) error {
-	f()
-	return nil
 }

@@ -1,8 +1,8 @@
-// Package worker holds what the server does by itself, on the clock: it announces order changes, moves the demo's
-// orders and removes expired sessions. It knows the domain, not how things are stored or shown.
+// Package worker holds what the server does by itself: it sends what was stored, announces order changes, removes what
+// is old, and moves the demo's orders. It knows the domain, not how things are stored or shown.
 //
 // Each worker is a struct to be filled in and run; its fields must not change while Run runs. The caller of Run owns
-// the goroutine: Run works in it until the context ends, starts no other, and then returns nil, for being stopped is
+// the goroutine: Run works in it until the context ends, leaves no other behind, and then returns nil, for being stopped is
 // how a worker ends. It returns an error only at once, when a required field is missing.
 package worker
 

@@ -48,8 +48,10 @@ func logTo(buf *bytes.Buffer) *slog.Logger { return slog.New(slog.NewTextHandler
 
 func TestRequiredFields(t *testing.T) {
 	for name, run := range map[string]func(context.Context) error{
-		"OrderProcessingNotifier without Live":   (&OrderProcessingNotifier{Orders: &fakeAnnouncer{}}).Run,
-		"OrderProcessingNotifier without Orders": (&OrderProcessingNotifier{Live: &fakeDisplay{}}).Run,
+		"OrderProcessingNotifier without Orders": (&OrderProcessingNotifier{}).Run,
+		"Publisher without Live":                 (&Publisher{Outbox: newFakeOutbox()}).Run,
+		"Publisher without Outbox":               (&Publisher{Live: &fakeSender{}}).Run,
+		"Retention without Store":                (&Retention{}).Run,
 		"DemoOrders without Orders":              (&DemoOrders{OwnerID: "ada"}).Run,
 		"DemoOrders without OwnerID":             (&DemoOrders{Orders: newFakeOrders()}).Run,
 		"SessionCleaner without Sessions":        (&SessionCleaner{}).Run,

@@ -6,19 +6,8 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-
-	"signalbox/sqlstore"
+	"strings"
 )
-
-// dataFlags say where the data is.
-type dataFlags struct {
-	Data string `help:"Folder for the database; it is made if it does not exist." default:"./data" type:"path" env:"SIGNALBOX_DATA"`
-}
-
-// open opens the store.
-func (f dataFlags) open(ctx context.Context) (*sqlstore.Store, error) {
-	return sqlstore.Open(ctx, sqlstore.Options{Dir: f.Data})
-}
 
 // userAddCmd adds a user.
 type userAddCmd struct {
@@ -38,7 +27,7 @@ func (c *userAddCmd) Run(ctx context.Context) (err error) {
 		}
 		password = lines.Text()
 	}
-	store, err := c.open(ctx)
+	store, err := c.open(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -54,6 +43,24 @@ func (c *userAddCmd) Run(ctx context.Context) (err error) {
 	return nil
 }
 
+// userRolesCmd gives a user roles.
+type userRolesCmd struct {
+	dataFlags
+	Name  string   `arg:"" help:"The user."`
+	Roles []string `arg:"" optional:"" help:"The roles that the user is to have; none takes all away."`
+}
+
+// Run sets the roles; a server that runs acts on it at once, also towards the user's live connections.
+func (c *userRolesCmd) Run(ctx context.Context) (err error) {
+	store, err := c.open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, store)
+	_, err = store.SetRoles(ctx, strings.ToLower(c.Name), c.Roles...)
+	return err
+}
+
 // keyCreateCmd creates an API key.
 type keyCreateCmd struct {
 	dataFlags
@@ -62,7 +69,7 @@ type keyCreateCmd struct {
 
 // Run creates the key and prints it, alone on standard output.
 func (c *keyCreateCmd) Run(ctx context.Context) (err error) {
-	store, err := c.open(ctx)
+	store, err := c.open(ctx, nil)
 	if err != nil {
 		return err
 	}

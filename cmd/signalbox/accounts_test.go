@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"regexp"
@@ -119,5 +120,25 @@ func TestKeyCreate(t *testing.T) {
 	}
 	if printed, err := command(t, "", "key", "create", " ", "--data", dir); err == nil || printed != "" {
 		t.Errorf("a key without a name: printed %q, %v", printed, err)
+	}
+}
+
+// giveUp makes all that waits in the outbox dead letters, at the third attempt.
+func giveUp(t *testing.T, store *sqlstore.Store) {
+	t.Helper()
+	for attempt := 1; ; attempt++ {
+		round, err := store.DeliverPending(t.Context(), func(_ context.Context, batch []signalbox.PendingEvents) []signalbox.Delivery {
+			results := make([]signalbox.Delivery, len(batch))
+			for i := range results {
+				results[i] = signalbox.Delivery{Err: errors.New("the line is dead"), GiveUp: attempt == 3}
+			}
+			return results
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if round.Dead > 0 {
+			return
+		}
 	}
 }

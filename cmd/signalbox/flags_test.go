@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -29,10 +30,16 @@ func TestEveryFlagIsAVariable(t *testing.T) {
 	values := map[string]string{
 		"listen": "127.0.0.1:99", "data": "/elsewhere", "demo": "true", "topic": "news=everyone;ops=role:a,b", "secure-cookies": "true",
 		"origin": "https://a.example,https://b.example", "order-interval": "1m", "order-retry": "2m", "poll-interval": "3m",
-		"shutdown-timeout": "4m", "log-level": "debug", "role": "staff,admin", "password-stdin": "true",
+		"drain-delay": "4m", "drain-rate": "5", "drain-timeout": "6m", "pid-file": "/elsewhere.pid", "wait": "7m",
+		"redis-url": "redis://cache.example:6379", "metrics-listen": "127.0.0.1:9", "log-level": "debug", "role": "staff,admin", "password-stdin": "true",
+		"database-url": "postgres://db.example/signalbox", "keep-notifications": "90d,1000", "limit": "7", "all": "true",
 	}
 	used := map[string]bool{}
-	for command, args := range map[string][]string{"serve": {"serve"}, "user add": {"user", "add", "anna"}, "key create": {"key", "create"}} {
+	for command, args := range map[string][]string{
+		"serve": {"serve"}, "user add": {"user", "add", "anna"}, "user roles": {"user", "roles", "anna"}, "key create": {"key", "create"},
+		"outbox list": {"outbox", "list"}, "outbox replay": {"outbox", "replay"}, "migrate": {"migrate"}, "backup": {"backup", "/file"},
+		"drain": {"drain"},
+	} {
 		var byDefault cli
 		parsed, err := parse(t.Context(), args, &byDefault)
 		if err != nil {
@@ -57,7 +64,7 @@ func TestEveryFlagIsAVariable(t *testing.T) {
 				if _, err := parse(t.Context(), args, &byVariable); err != nil {
 					t.Fatal(err)
 				}
-				all := cmp.AllowUnexported(cli{}, serveCmd{}, userAddCmd{}, keyCreateCmd{})
+				all := cmp.Exporter(func(reflect.Type) bool { return true })
 				if diff := cmp.Diff(byFlag.of(command), byVariable.of(command), all); diff != "" {
 					t.Errorf("(-flag +variable):\n%s", diff)
 				}
@@ -81,6 +88,18 @@ func (c *cli) of(command string) any {
 		return c.Serve
 	case "user add":
 		return c.User.Add
+	case "user roles":
+		return c.User.Roles
+	case "outbox list":
+		return c.Outbox.List
+	case "outbox replay":
+		return c.Outbox.Replay
+	case "migrate":
+		return c.Migrate
+	case "backup":
+		return c.Backup
+	case "drain":
+		return c.Drain
 	default:
 		return c.Key.Create
 	}
@@ -99,7 +118,11 @@ func TestCommandLineRefuses(t *testing.T) {
 		{"an argument too many", "unexpected argument now", []string{"serve", "now"}},
 		{"no duration", "--order-interval", []string{"serve", "--order-interval", "soon"}},
 		{"no level", "--log-level", []string{"serve", "--log-level", "loud"}},
-		{"user without add", `expected "add"`, []string{"user"}},
+		{"user without add", `expected one of "add"`, []string{"user"}},
+		{"no retention", "neither an age", []string{"serve", "--keep-notifications", "90x"}},
+		{"two ages", "neither an age", []string{"serve", "--keep-notifications", "90d,36h"}},
+		{"nothing to drain", "--pid-file is needed", []string{"drain"}},
+		{"no dead letters to replay", "name the events", []string{"outbox", "replay"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if err := run(t.Context(), test.args); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -22,16 +22,26 @@ import (
 type cli struct {
 	Serve serveCmd `cmd:"" help:"Run the server."`
 	User  struct {
-		Add userAddCmd `cmd:"" help:"Add a user who can sign in."`
+		Add   userAddCmd   `cmd:"" help:"Add a user who can sign in."`
+		Roles userRolesCmd `cmd:"" help:"Set a user's roles, which topics can ask for."`
 	} `cmd:"" help:"Manage users."`
 	Key struct {
 		Create keyCreateCmd `cmd:"" help:"Create an API key for a back end."`
 	} `cmd:"" help:"Manage API keys."`
+	Outbox struct {
+		List   outboxListCmd   `cmd:"" help:"List what could not be shown to connected clients, in spite of many attempts."`
+		Replay outboxReplayCmd `cmd:"" help:"Have it tried again."`
+	} `cmd:"" help:"Look after events that could not be sent."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, as every other command does too."`
+	Backup  backupCmd  `cmd:"" help:"Copy the database to a file while the server runs. SQLite only."`
+	Drain   drainCmd   `cmd:"" help:"Ask a server on this machine to drain, and wait until it has ended."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A second interrupt, of somebody at a terminal, does not wait for the drain that the first one began.
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "signalbox:", err)
 		os.Exit(1)

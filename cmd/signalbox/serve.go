@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,9 +38,12 @@ type serveCmd struct {
 	Origins       []string      `help:"Other origins whose pages may use the server with their visitors' cookies." name:"origin" placeholder:"https://HOST" env:"SIGNALBOX_ORIGIN"`
 	OrderInterval time.Duration `help:"How often changed orders are looked for, to notify their owners. Default 30s, with --demo 2s." env:"SIGNALBOX_ORDER_INTERVAL"`
 	OrderRetry    time.Duration `help:"How long to wait after that has failed." default:"60s" env:"SIGNALBOX_ORDER_RETRY"`
+	Keep          retention     `help:"How long notifications are kept, how many for each user, or both: 90d, 1000, or 90d,1000. Default: for ever." name:"keep-notifications" placeholder:"AGE,NUMBER" env:"SIGNALBOX_KEEP_NOTIFICATIONS"`
 	PollInterval  time.Duration `help:"How often pages ask for changes while no live connection can be had." default:"30s" env:"SIGNALBOX_POLL_INTERVAL"`
-	ShutdownLimit time.Duration `help:"How long connections and requests may take to end at shutdown." name:"shutdown-timeout" default:"10s" env:"SIGNALBOX_SHUTDOWN_TIMEOUT"`
-	LogLevel      slog.Level    `help:"How much to log: debug, info, warn or error." default:"info" env:"SIGNALBOX_LOG_LEVEL"`
+	farmFlags
+	drainFlags
+	MetricsListen string     `help:"Address that serves /metrics to Prometheus, for operators alone; port 0 takes a free one. Default: none." name:"metrics-listen" placeholder:"HOST:PORT" env:"SIGNALBOX_METRICS_LISTEN"`
+	LogLevel      slog.Level `help:"How much to log: debug, info, warn or error." default:"info" env:"SIGNALBOX_LOG_LEVEL"`
 }
 
 // Run serves until ctx ends.
@@ -48,6 +53,9 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := checkOrigins(c.Origins); err != nil {
+		return err
+	}
+	if err := c.drainFlags.check(); err != nil {
 		return err
 	}
 	interval := c.OrderInterval
@@ -65,13 +73,36 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		}
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	store, err := sqlstore.Open(ctx, sqlstore.Options{Dir: c.Data, Topics: topics})
+	if c.PIDFile != "" {
+		file, pidErr := takePIDFile(c.PIDFile)
+		if pidErr != nil {
+			return fmt.Errorf("--pid-file: %w", pidErr)
+		}
+		defer closeInto(&err, file) // the last that happens: then the server is over
+	}
+	present, err := newTracker(c.RedisURL, log)
+	if err != nil {
+		return err
+	}
+	defer present.Close(ctx, log)
+	store, err := c.open(ctx, topics)
 	if err != nil {
 		return err
 	}
 	defer closeInto(&err, store)
 
-	app, err := c.assemble(store, topics, log)
+	measured, err := newMetrics(c.MetricsListen, log)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, measured)
+	var farm backplanes
+	defer farm.Close(ctx, log)
+	app, err := c.assemble(store, topics, present, &farm, measured.connections, log)
+	if err != nil {
+		return err
+	}
+	others, err := c.listenInternally(app.connections.FarmHandler(), log)
 	if err != nil {
 		return err
 	}
@@ -81,11 +112,17 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer listener.Close() // http.Server closes it too; what that returns is of interest
+	if measured.listener != nil {
+		fmt.Printf("Metrics are at http://%s/metrics\n", measured.listener.Addr())
+	}
 	fmt.Printf("Signalbox listens on http://%s\n", listener.Addr())
 	workers := []func(context.Context) error{
-		(&worker.OrderProcessingNotifier{
-			Orders: store, Live: app.notifications, Interval: interval, ErrorDelay: c.OrderRetry, Log: log,
-		}).Run,
+		app.publisher.Run,
+		measured.Run,
+		others.Run,
+		func(ctx context.Context) error { return farm.Run(ctx, app, log) },
+		(&worker.OrderProcessingNotifier{Orders: store, Interval: interval, ErrorDelay: c.OrderRetry, Log: log}).Run,
+		(&worker.Retention{Store: store, MaxAge: c.Keep.Age, MaxCount: c.Keep.Count, Log: log}).Run,
 		(&worker.SessionCleaner{Sessions: store, Log: log}).Run,
 	}
 	if c.Demo {
@@ -116,35 +153,73 @@ func checkOrigins(origins []string) error {
 
 // application is the server put together.
 type application struct {
-	handler       http.Handler
-	connections   *signalr.Server
-	notifications *live.Notifications
-	orders        *live.Orders
+	handler     http.Handler
+	probes      *probes
+	connections *signalr.Server
+	orders      *live.Orders
+	store       *sqlstore.Store
+	events      *live.Events
+	publisher   *worker.Publisher
+}
+
+// resend makes good what connections to this process may have missed since a time, such as while a backplane was away:
+// it is to be called when the backplane is back, with a time somewhat before the one at which it was found to be gone.
+func (a *application) resend(ctx context.Context, since time.Time) error {
+	if err := a.store.RetryOutbox(ctx); err != nil {
+		return err
+	}
+	_, err := a.events.ResendMissed(ctx, since)
+	return err
 }
 
 // assemble wires the parts: the one place that knows them all.
-func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, log *slog.Logger) (*application, error) {
-	connections, err := signalr.NewServer(&signalr.ServerOptions{Logger: log})
+func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, present *tracker, farm *backplanes, measure signalr.Metrics, log *slog.Logger) (*application, error) {
+	keys, node, err := c.serverOptions()
 	if err != nil {
 		return nil, err
 	}
-	options := func() *signalr.HubOptions {
-		return &signalr.HubOptions{
-			Protocols:  []protocol.HubProtocol{jsonprotocol.New(nil), msgpackprotocol.New(nil)},
-			Connection: signalr.ConnectionOptions{CloseOnAuthenticationExpiration: true, Origins: c.Origins},
-			Logger:     log,
+	connections, err := signalr.NewServer(&signalr.ServerOptions{
+		TokenKeys: keys, Farm: node, TrimMemory: true, Metrics: measure, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	options := func(name string) (*signalr.HubOptions, error) {
+		manager, err := farm.add(c.farmFlags, name, log)
+		if err != nil {
+			return nil, err
 		}
+		return &signalr.HubOptions{
+			LifetimeManager: manager,
+			Protocols:       []protocol.HubProtocol{jsonprotocol.New(nil), msgpackprotocol.New(nil)},
+			Connection:      signalr.ConnectionOptions{CloseOnAuthenticationExpiration: true, Origins: c.Origins},
+			Logger:          log,
+		}, nil
+	}
+	notificationOptions, err := options("NotificationHub")
+	if err != nil {
+		return nil, err
+	}
+	orderOptions, err := options("OrderHub")
+	if err != nil {
+		return nil, err
 	}
 	// Hubs and services need each other: a hub's methods go through the services, which send through the hub.
-	notificationHub := &live.NotificationHub{Topics: store, Logger: log}
-	nhub := notificationhub.NewHub(notificationHub, options())
-	notifications := live.NewNotifications(store, nhub, log)
+	base := live.AuthenticatedHub{Presence: present}
+	notificationHub := &live.NotificationHub{AuthenticatedHub: base, Topics: store, Logger: log, NotificationsURL: "/notifications"}
+	nhub := notificationhub.NewHub(notificationHub, notificationOptions)
+	notifications := live.NewNotifications(store, nhub)
 	notificationHub.Notifications = notifications
-	ohub := orderhub.NewHub(&live.OrderHub{Orders: store}, options())
-	orders := live.NewOrders(store, ohub, log)
+	orderHub := &live.OrderHub{AuthenticatedHub: base}
+	ohub := orderhub.NewHub(orderHub, orderOptions)
+	orders := live.NewOrders(store, ohub)
+	orderHub.Orders = orders
+	events := &live.Events{Notifications: notifications, Orders: orders, Access: &live.Access{
+		Topics: store, All: slices.Sorted(maps.Keys(topics)), Connections: present, Hub: nhub, Orders: orders,
+	}}
 
 	pages, err := web.New(web.Options{
-		Users: store, Notifications: notifications, RealTime: notifications, Orders: orders,
+		Users: store, Notifications: notifications, Orders: orders, Presence: present,
 		Subscriptions: store, Topics: topics, Sessions: store.Sessions(),
 		SecureCookies: c.SecureCookies, TrustedOrigins: c.Origins, PollInterval: c.PollInterval,
 		SignInHint: c.signInHint(), Logger: log,
@@ -160,9 +235,11 @@ func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, log 
 	hubs := http.NewServeMux()
 	connections.MapHub(hubs, notificationhub.Path, nhub, pages.RequireUser)
 	connections.MapHub(hubs, orderhub.Path, ohub, pages.RequireUser)
+	health := &probes{degraded: degraded(present, farm), unready: c.RedisLoss == "unready"}
 	return &application{
-		handler: connections.FoldPaths(pages.Handler(hubs)), connections: connections,
-		notifications: notifications, orders: orders,
+		handler: health.around(connections.FoldPaths(pages.Handler(hubs))), probes: health, connections: connections,
+		orders: orders, store: store, events: events,
+		publisher: &worker.Publisher{Outbox: store, Live: events, Log: log},
 	}, nil
 }
 
@@ -173,8 +250,8 @@ func (c *serveCmd) signInHint() string {
 	return "This is a demonstration: sign in as demo or demo2, password demo."
 }
 
-// serve runs the HTTP server and the workers until ctx ends or one of them fails, and then ends them in order: the live
-// connections, the requests that are under way, the workers.
+// serve runs the HTTP server and the workers until ctx ends or one of them fails, and then drains: the workers go on until
+// that is done.
 func (c *serveCmd) serve(ctx context.Context, l net.Listener, app *application, workers []func(context.Context) error, log *slog.Logger) error {
 	server := &http.Server{
 		Handler: app.handler,
@@ -183,7 +260,9 @@ func (c *serveCmd) serve(ctx context.Context, l net.Listener, app *application, 
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	group, running := errgroup.WithContext(ctx)
+	group, healthy := errgroup.WithContext(context.WithoutCancel(ctx))
+	running, stop := context.WithCancel(healthy)
+	defer stop()
 	for _, run := range workers {
 		group.Go(func() error { return run(running) })
 	}
@@ -194,15 +273,12 @@ func (c *serveCmd) serve(ctx context.Context, l net.Listener, app *application, 
 		return nil
 	})
 	group.Go(func() error {
-		<-running.Done()
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownLimit)
-		defer cancel()
-		log.Info("shutting down")
-		err := app.connections.Shutdown(limit)
-		if late := server.Shutdown(limit); late != nil {
-			err = errors.Join(err, late, server.Close()) // what is not done by now is cut
+		defer stop()
+		select {
+		case <-ctx.Done():
+		case <-healthy.Done():
 		}
-		return err
+		return c.drain(context.WithoutCancel(ctx), server, app, log)
 	})
 	return group.Wait()
 }

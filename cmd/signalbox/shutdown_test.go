@@ -44,10 +44,7 @@ func TestShutdown(t *testing.T) {
 	if more, ok := <-events; ok {
 		t.Errorf("there came %s after the Close message", more)
 	}
-	// A shutdown that comes between two polls has nobody to tell: the next poll learns that the connection is over.
-	switch got := wait(t, "the poll to be answered", poll); got {
-	case "200 OK " + goodbye + "\x1e", "204 No Content ", "404 Not Found No Connection with that ID":
-	default:
+	if got := wait(t, "the poll to be answered", poll); got != "200 OK "+goodbye+"\x1e" {
 		t.Errorf("by long polling: got  %s\nwant %s", got, goodbye)
 	}
 	if err := wait(t, "the server to end", ended); err != nil {
@@ -186,7 +183,7 @@ func TestShutdownIsBounded(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, dir, append(quiet, "--shutdown-timeout", "200ms")...)
+			s := serve(t, dir, append(quiet, "--drain-timeout", "200ms")...)
 			var dialer net.Dialer
 			conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(s.base, "http://"))
 			if err != nil {

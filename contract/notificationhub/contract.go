@@ -19,6 +19,13 @@ type Hub interface {
 	SubscribeToTopic(ctx context.Context, topic string) error
 	// UnsubscribeFromTopic ends that.
 	UnsubscribeFromTopic(ctx context.Context, topic string) error
+	// CatchUp returns what the caller's user was sent after a sequence, oldest first: the sequence of the newest
+	// notification that the client has, 0 for none. Call it after each connect, with what ReceiveNotification brings
+	// meanwhile set aside until it is done, and when ReceiveNotification skips a sequence.
+	CatchUp(ctx context.Context, lastSequence int64) (CatchUpResult, error)
+	// ConfirmDelivered tells that the client has these notifications, which the sender may ask about. Nothing else depends
+	// on it.
+	ConfirmDelivered(ctx context.Context, notificationIDs []string) error
 }
 
 // Client is what the server invokes on a user's connections.
@@ -44,4 +51,22 @@ type NotificationMessage struct {
 	Data      map[string]any `json:"data"`
 	Topic     string         `json:"topic"`
 	CreatedAt time.Time      `json:"createdAt"`
+}
+
+// CatchUpResult is what a client has missed.
+type CatchUpResult struct {
+	// Notifications are oldest first, and follow each other without a hole.
+	Notifications []NotificationMessage `json:"notifications"`
+	// Read are the ids of those among them that have been read meanwhile.
+	Read []string `json:"read"`
+	// Gap says that some between the sequence that was asked for and these are gone; or that there never was such a
+	// sequence. The list at FetchURL has what there is, from FirstSequence on.
+	Gap           bool   `json:"gap"`
+	FirstSequence int64  `json:"firstSequence"`
+	FetchURL      string `json:"fetchUrl" msgpack:"FetchUrl"`
+	// LastSequence is where the client stands with this, and More that there is more: call CatchUp with it.
+	LastSequence int64 `json:"lastSequence"`
+	More         bool  `json:"more"`
+	// UnreadCount is how many of all of the user's notifications are unread.
+	UnreadCount int `json:"unreadCount"`
 }

@@ -14,6 +14,8 @@ type HubServer interface {
 	MarkAsRead(ctx context.Context, c *signalr.Caller, notificationID string) error
 	SubscribeToTopic(ctx context.Context, c *signalr.Caller, topic string) error
 	UnsubscribeFromTopic(ctx context.Context, c *signalr.Caller, topic string) error
+	CatchUp(ctx context.Context, c *signalr.Caller, lastSequence int64) (CatchUpResult, error)
+	ConfirmDelivered(ctx context.Context, c *signalr.Caller, notificationIDs []string) error
 }
 
 // NewHub returns a hub that runs s.
@@ -24,6 +26,8 @@ func NewHub(s HubServer, o *signalr.HubOptions) *signalr.Hub {
 	h.Handle("MarkAsRead", signalr.Action1(s.MarkAsRead))
 	h.Handle("SubscribeToTopic", signalr.Action1(s.SubscribeToTopic))
 	h.Handle("UnsubscribeFromTopic", signalr.Action1(s.UnsubscribeFromTopic))
+	h.Handle("CatchUp", signalr.Func1(s.CatchUp))
+	h.Handle("ConfirmDelivered", signalr.Action1(s.ConfirmDelivered))
 	return h
 }
 

@@ -17,7 +17,7 @@ import (
 type state struct {
 	live  atomic.Int64
 	mu    sync.Mutex
-	notes []int
+	notes []int32
 }
 
 // newTestHub returns the reference server's TestHub.
@@ -52,7 +52,10 @@ func registerCalls(h *signalr.Hub, st *state) {
 	h.Handle("Add", signalr.Func2(func(_ context.Context, _ *signalr.Caller, a, b int32) (int32, error) { return a + b, nil }))
 	h.Handle("Void", signalr.Action0(func(context.Context, *signalr.Caller) error { return nil }))
 	h.Handle("EchoPerson", signalr.Func1(func(_ context.Context, _ *signalr.Caller, p *Person) (Person, error) {
-		return Person{p.Name, p.Age + 1}, nil // null panics, as it throws there
+		if p == nil {
+			return Person{}, &exception{"NullReferenceException", "Object reference not set to an instance of an object."}
+		}
+		return Person{p.Name, p.Age + 1}, nil
 	}))
 	h.Handle("Fail", signalr.Func0(func(context.Context, *signalr.Caller) (string, error) {
 		return "", signalr.Errorf("failed on purpose")
@@ -71,23 +74,26 @@ func registerCalls(h *signalr.Hub, st *state) {
 		c.Abort()
 		return nil
 	}))
-	h.Handle("Slow", signalr.Func1(func(_ context.Context, _ *signalr.Caller, ms int32) (string, error) {
+	h.Handle("Slow", signalr.Func1(func(ctx context.Context, _ *signalr.Caller, ms int32) (string, error) {
+		if ms < 0 {
+			return "", pause(ctx, ms)
+		}
 		time.Sleep(time.Duration(ms) * time.Millisecond) // heeds no context, as there
 		return "slow", nil
 	}))
-	h.Handle("Note", signalr.Action1(func(_ context.Context, _ *signalr.Caller, i int) error {
+	h.Handle("Note", signalr.Action1(func(_ context.Context, _ *signalr.Caller, i int32) error {
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		st.notes = append(st.notes, i)
 		return nil
 	}))
-	h.Handle("Notes", signalr.Func0(func(context.Context, *signalr.Caller) ([]int, error) {
+	h.Handle("Notes", signalr.Func0(func(context.Context, *signalr.Caller) ([]int32, error) {
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		all := st.notes
 		st.notes = nil
 		if all == nil {
-			all = []int{}
+			all = []int32{}
 		}
 		return all, nil
 	}))
@@ -113,31 +119,55 @@ func registerSends(h *signalr.Hub) {
 	h.Handle("SendOthers", signalr.Action1(func(ctx context.Context, c caller, m *string) error {
 		return c.Clients().Others().Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendTo", signalr.Action2(func(ctx context.Context, c caller, id string, m *string) error {
-		return c.Clients().Client(id).Send(ctx, "Receive", m)
+	h.Handle("SendTo", signalr.Action2(func(ctx context.Context, c caller, id, m *string) error {
+		if id == nil {
+			return argumentNull("connectionId")
+		}
+		return c.Clients().Client(*id).Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendToUser", signalr.Action2(func(ctx context.Context, c caller, user string, m *string) error {
-		return c.Clients().User(user).Send(ctx, "Receive", m)
+	h.Handle("SendToUser", signalr.Action2(func(ctx context.Context, c caller, user, m *string) error {
+		if user == nil {
+			return argumentNull("userId")
+		}
+		return c.Clients().User(*user).Send(ctx, "Receive", m)
 	}))
 	h.Handle("JoinGroup", signalr.Action1(func(ctx context.Context, c caller, g *string) error {
-		return c.Groups().Add(ctx, c.ConnectionID(), *g) // null panics, as it throws there
+		if g == nil {
+			return argumentNull("groupName")
+		}
+		return c.Groups().Add(ctx, c.ConnectionID(), *g)
 	}))
-	h.Handle("LeaveGroup", signalr.Action1(func(ctx context.Context, c caller, g string) error {
-		return c.Groups().Remove(ctx, c.ConnectionID(), g)
+	h.Handle("LeaveGroup", signalr.Action1(func(ctx context.Context, c caller, g *string) error {
+		if g == nil {
+			return argumentNull("groupName")
+		}
+		return c.Groups().Remove(ctx, c.ConnectionID(), *g)
 	}))
 	h.Handle("SendToGroup", signalr.Action2(func(ctx context.Context, c caller, g, m *string) error {
+		if g == nil {
+			return argumentNull("groupName")
+		}
 		return c.Clients().Group(*g).Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendToOthersInGroup", signalr.Action2(func(ctx context.Context, c caller, g string, m *string) error {
-		return c.Clients().OthersInGroup(g).Send(ctx, "Receive", m)
+	h.Handle("SendToOthersInGroup", signalr.Action2(func(ctx context.Context, c caller, g, m *string) error {
+		if g == nil {
+			return argumentNull("groupName")
+		}
+		return c.Clients().OthersInGroup(*g).Send(ctx, "Receive", m)
 	}))
 	h.Handle("SendAllExcept", signalr.Action2(func(ctx context.Context, c caller, ids []string, m *string) error {
+		if ids == nil {
+			return argumentNull("source")
+		}
 		return c.Clients().AllExcept(ids...).Send(ctx, "Receive", m)
 	}))
-	h.Handle("SendGroupExcept", signalr.Action3(func(ctx context.Context, c caller, g string, ids []string, m *string) error {
-		return c.Clients().GroupExcept(g, ids...).Send(ctx, "Receive", m)
+	h.Handle("SendGroupExcept", signalr.Action3(func(ctx context.Context, c caller, g *string, ids []string, m *string) error {
+		if g == nil {
+			return argumentNull("groupName")
+		}
+		return c.Clients().GroupExcept(*g, ids...).Send(ctx, "Receive", m)
 	}))
-	h.Handle("Burst", signalr.Action1(func(ctx context.Context, c caller, n int) error {
+	h.Handle("Burst", signalr.Action1(func(ctx context.Context, c caller, n int32) error {
 		for i := range n {
 			if err := c.Clients().Caller().Send(ctx, "Seq", i); err != nil {
 				return err
@@ -148,8 +178,8 @@ func registerSends(h *signalr.Hub) {
 }
 
 func registerStreams(h *signalr.Hub) {
-	counter := signalr.Stream2(func(ctx context.Context, _ *signalr.Caller, n, delayMs int) iter.Seq2[int, error] {
-		return func(yield func(int, error) bool) {
+	counter := signalr.Stream2(func(ctx context.Context, _ *signalr.Caller, n, delayMs int32) iter.Seq2[int32, error] {
+		return func(yield func(int32, error) bool) {
 			for i := range n {
 				if !yield(i, nil) {
 					return
@@ -163,14 +193,14 @@ func registerStreams(h *signalr.Hub) {
 	})
 	h.HandleStream("Counter", counter)
 	h.HandleStream("CounterChannel", counter)
-	h.HandleStream("Infinite", signalr.Stream0(func(ctx context.Context, _ *signalr.Caller) iter.Seq2[int, error] {
-		return func(yield func(int, error) bool) {
-			for i := 0; yield(i, nil) && pause(ctx, 5) == nil; i++ {
+	h.HandleStream("Infinite", signalr.Stream0(func(ctx context.Context, _ *signalr.Caller) iter.Seq2[int32, error] {
+		return func(yield func(int32, error) bool) {
+			for i := int32(0); yield(i, nil) && pause(ctx, 5) == nil; i++ {
 			}
 		}
 	}))
-	h.HandleStream("CounterFail", signalr.Stream1(func(_ context.Context, _ *signalr.Caller, n int) iter.Seq2[int, error] {
-		return func(yield func(int, error) bool) {
+	h.HandleStream("CounterFail", signalr.Stream1(func(_ context.Context, _ *signalr.Caller, n int32) iter.Seq2[int32, error] {
+		return func(yield func(int32, error) bool) {
 			for i := range n {
 				if !yield(i, nil) {
 					return
@@ -200,10 +230,15 @@ func registerStreams(h *signalr.Hub) {
 	}})
 }
 
-// pause waits; a negative delay is an error, as it is there.
-func pause(ctx context.Context, ms int) error {
+// pause waits; -1 is for ever, and other negative delays are an error, as they are there.
+func pause(ctx context.Context, ms int32) error {
+	if ms == -1 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if ms < 0 {
-		return &exception{"ArgumentOutOfRangeException", "The delay is negative."}
+		return &exception{"ArgumentOutOfRangeException", "The value needs to be either -1 (signifying an infinite timeout), " +
+			"0 or a positive integer. (Parameter 'millisecondsDelay')"}
 	}
 	t := time.NewTimer(time.Duration(ms) * time.Millisecond)
 	defer t.Stop()
@@ -250,15 +285,18 @@ func double(items iter.Seq2[int32, error]) iter.Seq2[int32, error] {
 }
 
 func registerResults(h *signalr.Hub) {
-	h.Handle("AskCaller", signalr.Func1(func(ctx context.Context, c *signalr.Caller, x int) (int32, error) {
+	h.Handle("AskCaller", signalr.Func1(func(ctx context.Context, c *signalr.Caller, x int32) (int32, error) {
 		ctx, cancel := context.WithTimeout(ctx, resultTimeout)
 		defer cancel()
 		return signalr.Invoke[int32](ctx, c.Clients().Caller(), "Ask", x)
 	}))
-	h.Handle("AskOther", signalr.Func2(func(ctx context.Context, c *signalr.Caller, id, q string) (*string, error) {
+	h.Handle("AskOther", signalr.Func2(func(ctx context.Context, c *signalr.Caller, id, q *string) (*string, error) {
+		if id == nil {
+			return nil, argumentNull("connectionId")
+		}
 		ctx, cancel := context.WithTimeout(ctx, resultTimeout)
 		defer cancel()
-		return signalr.Invoke[*string](ctx, c.Clients().Client(id), "AskText", q)
+		return signalr.Invoke[*string](ctx, c.Clients().Client(*id), "AskText", q)
 	}))
 }
 

@@ -43,16 +43,28 @@ func run(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	srv, err := signalr.NewServer(&signalr.ServerOptions{TrimMemory: true, Logger: s.logger})
+	o := &signalr.ServerOptions{TokenKeys: s.keys, TrimMemory: true, Logger: s.logger}
+	if s.internal != "" {
+		o.Farm = &signalr.FarmOptions{Address: s.internal}
+	}
+	srv, err := signalr.NewServer(o)
 	if err != nil {
 		return err
+	}
+	internal := &http.Server{Handler: srv.FarmHandler(), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 2)
+	if s.internal != "" {
+		listener, err := net.Listen("tcp", s.internal)
+		if err != nil {
+			return err
+		}
+		go func() { failed <- internal.Serve(listener) }()
 	}
 	listener, err := net.Listen("tcp", u.Host)
 	if err != nil {
 		return err
 	}
 	web := &http.Server{Handler: routes(srv, s), ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(listener) }()
 	s.farm.await(ctx)
 	fmt.Printf("LISTENING http://%s\n", listener.Addr())
@@ -64,5 +76,5 @@ func run(ctx context.Context, address string) error {
 	limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err = srv.Shutdown(limit)
-	return errors.Join(err, web.Shutdown(limit), s.farm.close(limit))
+	return errors.Join(err, web.Shutdown(limit), internal.Shutdown(limit), s.farm.close(limit))
 }

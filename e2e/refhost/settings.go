@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,6 +21,10 @@ import (
 type settings struct {
 	hub    signalr.HubOptions
 	logger *slog.Logger
+	farm   *farm // nil without REDIS
+	// What makes the process a node of a farm: the keys, and where the other nodes reach it; empty when it is alone.
+	keys     []signalr.TokenKey
+	internal string
 }
 
 // readSettings reads the reference server's variables.
@@ -81,6 +87,25 @@ func readSettings(env func(string) string) (settings, error) {
 			return s, fmt.Errorf("TRANSPORTS: %w", err)
 		}
 		o.Connection.Transports = t
+	}
+	if key := env("FARM_KEY"); key != "" {
+		// The first key signs, all are accepted. A key's number is its place from the end, so that adding one in front leaves
+		// the numbers of the others as they are.
+		keys := strings.Split(key, ",")
+		for i, k := range keys {
+			secret := sha256.Sum256([]byte(k))
+			s.keys = append(s.keys, signalr.TokenKey{ID: byte(len(keys) - i), Secret: secret[:]})
+		}
+	}
+	if s.internal = env("INTERNAL"); s.internal != "" && s.keys == nil {
+		return s, errors.New("INTERNAL: needs FARM_KEY")
+	}
+	if address := env("REDIS"); address != "" {
+		f, err := newFarm(address, env("REDIS_PREFIX"), cmp.Or(env("HUB_NAME"), "RefServer.TestHub"), s.logger)
+		if err != nil {
+			return s, fmt.Errorf("REDIS: %w", err)
+		}
+		s.farm, o.LifetimeManager = f, f.backplane
 	}
 	return s, nil
 }

@@ -9,19 +9,19 @@ import (
 // Person, Inner and Complex are the reference server's types. Pointers stand for what may be null there.
 type Person struct {
 	Name *string
-	Age  int
+	Age  int32
 }
 
 // Inner is a part of Complex.
 type Inner struct {
 	Name  *string
-	Value int
+	Value int32
 }
 
 // Complex has a member of every kind.
 type Complex struct {
 	Text  *string
-	Ints  []int
+	Ints  []int32
 	D     float64
 	Flag  *bool
 	Child *Inner
@@ -76,3 +76,8 @@ type exception struct{ name, text string }
 
 func (e *exception) Error() string     { return e.text }
 func (e *exception) ErrorName() string { return e.name }
+
+// argumentNull is the error of a parameter that must not be null.
+func argumentNull(parameter string) error {
+	return &exception{"ArgumentNullException", "Value cannot be null. (Parameter '" + parameter + "')"}
+}

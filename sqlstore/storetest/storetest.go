@@ -3,10 +3,12 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"signalbox"
 )
@@ -17,6 +19,9 @@ type Store interface {
 	signalbox.NotificationService
 	signalbox.TopicService
 	signalbox.OrderService
+	signalbox.Outbox
+	RemoveOldNotifications(ctx context.Context, before time.Time, keep int) (removed int64, err error)
+	DeleteExpiredKeys(ctx context.Context) (int64, error)
 }
 
 // Topics returns the topics that a store under test must have been opened with.
@@ -42,6 +47,9 @@ func Run(t *testing.T, open func(t testing.TB) Store) {
 		{"Topics", topicTests},
 		{"Orders", orderTests},
 		{"Announcements", announcementTests},
+		{"Access", accessTests},
+		{"Outbox", outboxTests},
+		{"Delivery", deliveryTests},
 	}
 	for _, group := range groups {
 		t.Run(group.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"signalbox"
 )
@@ -24,14 +25,9 @@ func (s *Services) NotifyTopic(_ context.Context, topic string, m signalbox.Noti
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	if _, ok := s.topics[topic]; !ok {
-		return nil, fmt.Errorf("topic %q: %w", topic, signalbox.ErrNotFound)
-	}
-	var users []string
-	for _, id := range slices.Sorted(maps.Keys(s.users)) {
-		if s.subscriptions[id][topic] && s.topics.Allows(topic, s.users[id].User) {
-			users = append(users, id)
-		}
+	users, err := s.hearers(topic)
+	if err != nil {
+		return nil, err
 	}
 	return s.store(users, topic, m)
 }
@@ -62,6 +58,66 @@ func (s *Services) store(users []string, topic string, m signalbox.NotificationM
 		stored = append(stored, n)
 	}
 	return stored, nil
+}
+
+// PublishFails makes Publish fail with err from now on, and nothing else.
+func (s *Services) PublishFails(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.publishFails = err
+}
+
+// Publish implements [signalbox.NotificationService].
+func (s *Services) Publish(_ context.Context, p signalbox.Publication) ([]signalbox.Published, bool, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return nil, false, err
+	}
+	if s.publishFails != nil {
+		return nil, false, s.publishFails
+	}
+	var name [2]string
+	if key := p.Idempotency; key != nil {
+		name = [2]string{key.Owner, key.Key}
+		if known, ok := s.answered[name]; ok && known.hash != key.RequestHash {
+			return nil, false, signalbox.ErrIdempotencyMismatch
+		} else if ok {
+			return known.answer, true, nil
+		}
+	}
+	users := p.Users
+	if p.Topic != "" {
+		var err error
+		if users, err = s.hearers(p.Topic); err != nil {
+			return nil, false, err
+		}
+	}
+	stored, err := s.store(users, p.Topic, p.Message)
+	if err != nil {
+		return nil, false, err
+	}
+	list := []signalbox.Published{}
+	for _, n := range stored {
+		list = append(list, signalbox.Published{ID: n.ID, UserID: n.UserID, Sequence: n.Sequence})
+	}
+	if p.Idempotency != nil {
+		s.answered[name] = answered{p.Idempotency.RequestHash, list}
+	}
+	return list, false, nil
+}
+
+// hearers are the users who hear a topic; s must be locked.
+func (s *Services) hearers(topic string) ([]string, error) {
+	if _, ok := s.topics[topic]; !ok {
+		return nil, fmt.Errorf("topic %q: %w", topic, signalbox.ErrNotFound)
+	}
+	var users []string
+	for _, id := range slices.Sorted(maps.Keys(s.users)) {
+		if s.subscriptions[id][topic] && s.topics.Allows(topic, s.users[id].User) {
+			users = append(users, id)
+		}
+	}
+	return users, nil
 }
 
 // Notifications implements [signalbox.NotificationService].
@@ -131,33 +187,103 @@ func (s *Services) MarkAllAsRead(_ context.Context, userID string) ([]string, er
 	return changed, nil
 }
 
-// SendToUser implements [signalbox.RealTimeNotificationService].
+// CatchUp implements [signalbox.NotificationService].
+func (s *Services) CatchUp(_ context.Context, userID string, after int64, limit int) (signalbox.CatchUp, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return signalbox.CatchUp{}, err
+	}
+	c := signalbox.CatchUp{Inbox: s.inbox(userID)}
+	c.Gap = after+1 < c.Inbox.FirstSequence || after > c.Inbox.LastSequence
+	for _, n := range s.notifications[userID] {
+		if n.Sequence <= after || n.Sequence < c.Inbox.FirstSequence {
+			continue
+		}
+		if c.More = len(c.Notifications) == limit; c.More {
+			break
+		}
+		c.Notifications = append(c.Notifications, n)
+	}
+	return c, nil
+}
+
+// Missed implements [signalbox.NotificationService].
+func (s *Services) Missed(_ context.Context, after map[string]int64, since time.Time, limit int) ([]signalbox.Notification, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	var list []signalbox.Notification
+	for _, user := range slices.Sorted(maps.Keys(after)) {
+		for _, n := range s.notifications[user] {
+			if n.Sequence > after[user] && !n.CreatedAt.Before(since) && len(list) < limit {
+				list = append(list, n)
+			}
+		}
+	}
+	return list, nil
+}
+
+// InboxState implements [signalbox.NotificationService].
+func (s *Services) InboxState(_ context.Context, userID string) (signalbox.InboxState, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return signalbox.InboxState{}, err
+	}
+	return s.inbox(userID), nil
+}
+
+// inbox is how an inbox stands; s must be locked.
+func (s *Services) inbox(userID string) signalbox.InboxState {
+	state := signalbox.InboxState{FirstSequence: s.removed[userID] + 1, LastSequence: int64(len(s.notifications[userID]))}
+	for _, n := range s.notifications[userID] {
+		if n.ReadAt == nil {
+			state.Unread++
+		}
+	}
+	return state
+}
+
+// ConfirmDelivered implements [signalbox.NotificationService].
+func (s *Services) ConfirmDelivered(_ context.Context, userID string, ids []string) error {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return err
+	}
+	for _, n := range s.notifications[userID] {
+		if slices.Contains(ids, n.ID) && s.confirmed[n.ID].IsZero() {
+			s.confirmed[n.ID] = s.now()
+		}
+	}
+	return nil
+}
+
+// Receipt implements [signalbox.NotificationService]; nothing is ever sent here.
+func (s *Services) Receipt(_ context.Context, id string) (signalbox.Receipt, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return signalbox.Receipt{}, err
+	}
+	for _, list := range s.notifications {
+		for _, n := range list {
+			if n.ID != id {
+				continue
+			}
+			r := signalbox.Receipt{Notification: n}
+			if at := s.confirmed[id]; !at.IsZero() {
+				r.DeliveredAt = &at
+			}
+			return r, nil
+		}
+	}
+	return signalbox.Receipt{}, fmt.Errorf("notification %q: %w", id, signalbox.ErrNotFound)
+}
+
+// SendToUser is Notify for one user.
 func (s *Services) SendToUser(ctx context.Context, userID string, m signalbox.NotificationMessage) (signalbox.Notification, error) {
 	stored, err := s.Notify(ctx, []string{userID}, m)
 	if err != nil {
 		return signalbox.Notification{}, err
 	}
 	return stored[0], nil
-}
-
-// SendToUsers implements [signalbox.RealTimeNotificationService].
-func (s *Services) SendToUsers(ctx context.Context, userIDs []string, m signalbox.NotificationMessage) ([]signalbox.Notification, error) {
-	return s.Notify(ctx, userIDs, m)
-}
-
-// BroadcastToTopic implements [signalbox.RealTimeNotificationService].
-func (s *Services) BroadcastToTopic(ctx context.Context, topic string, m signalbox.NotificationMessage) ([]signalbox.Notification, error) {
-	return s.NotifyTopic(ctx, topic, m)
-}
-
-// SendToGroup implements [signalbox.RealTimeNotificationService]; nobody is connected here.
-func (s *Services) SendToGroup(context.Context, string, signalbox.NotificationMessage) error {
-	defer s.mu.Unlock()
-	return s.begin()
-}
-
-// UpdateUnreadCount implements [signalbox.RealTimeNotificationService]; nobody is connected here.
-func (s *Services) UpdateUnreadCount(context.Context, string) error {
-	defer s.mu.Unlock()
-	return s.begin()
 }

@@ -109,3 +109,20 @@ func (s *Services) AnnounceOrder(
 	defer s.mu.Unlock()
 	return n, false, s.begin()
 }
+
+// TransferOrder implements [signalbox.OrderService].
+func (s *Services) TransferOrder(_ context.Context, id, ownerID string) (signalbox.Order, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return signalbox.Order{}, err
+	}
+	record, ok := s.orders[id]
+	if !ok {
+		return signalbox.Order{}, fmt.Errorf("order %q: %w", id, signalbox.ErrNotFound)
+	}
+	if _, ok := s.users[ownerID]; !ok {
+		return signalbox.Order{}, &signalbox.InvalidError{Field: "owner", Reason: "must exist"}
+	}
+	record.OwnerID = ownerID
+	return record.Order, nil
+}

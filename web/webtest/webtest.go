@@ -20,13 +20,25 @@ type Services struct {
 	now    func() time.Time
 	topics signalbox.Topics
 	fail   error
-	nextID int
+	// publishFails is what Publish fails with.
+	publishFails error
+	nextID       int
 
 	users         map[string]account
 	keys          map[string]signalbox.APIKey
 	notifications map[string][]signalbox.Notification
 	orders        map[string]*orderRecord
 	subscriptions map[string]map[string]bool
+	// removed is the last sequence that retention has removed, by user; answered what was published under a key.
+	removed  map[string]int64
+	answered map[[2]string]answered
+	// confirmed is when notifications were confirmed as delivered.
+	confirmed map[string]time.Time
+}
+
+type answered struct {
+	hash   string
+	answer []signalbox.Published
 }
 
 type account struct {
@@ -40,11 +52,10 @@ type orderRecord struct {
 }
 
 var (
-	_ signalbox.UserService                 = (*Services)(nil)
-	_ signalbox.NotificationService         = (*Services)(nil)
-	_ signalbox.RealTimeNotificationService = (*Services)(nil)
-	_ signalbox.OrderService                = (*Services)(nil)
-	_ signalbox.TopicService                = (*Services)(nil)
+	_ signalbox.UserService         = (*Services)(nil)
+	_ signalbox.NotificationService = (*Services)(nil)
+	_ signalbox.OrderService        = (*Services)(nil)
+	_ signalbox.TopicService        = (*Services)(nil)
 )
 
 // New makes empty services with those topics. now tells the time; nil means the clock's.
@@ -59,6 +70,9 @@ func New(topics signalbox.Topics, now func() time.Time) *Services {
 		notifications: map[string][]signalbox.Notification{},
 		orders:        map[string]*orderRecord{},
 		subscriptions: map[string]map[string]bool{},
+		removed:       map[string]int64{},
+		answered:      map[[2]string]answered{},
+		confirmed:     map[string]time.Time{},
 	}
 }
 
@@ -95,6 +109,21 @@ func (s *Services) CreateUser(_ context.Context, name, password string, roles ..
 	u := signalbox.User{ID: id, Name: name, Roles: roles, CreatedAt: s.now()}
 	s.users[id] = account{User: u, password: password}
 	return u, nil
+}
+
+// SetRoles implements [signalbox.UserService].
+func (s *Services) SetRoles(_ context.Context, id string, roles ...string) (signalbox.User, error) {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return signalbox.User{}, err
+	}
+	a, ok := s.users[id]
+	if !ok {
+		return signalbox.User{}, fmt.Errorf("user %q: %w", id, signalbox.ErrNotFound)
+	}
+	a.Roles = roles
+	s.users[id] = a
+	return a.User, nil
 }
 
 // User implements [signalbox.UserService].

@@ -25,6 +25,22 @@ export interface Notification {
   readonly createdAt: string;
 }
 
+/** The result of CatchUp. */
+export interface CatchUpResult {
+  /** Oldest first. */
+  readonly notifications: readonly Notification[];
+  /** The ids of those among them that have been read. */
+  readonly read: readonly string[];
+  /** Some that came before these are gone. */
+  readonly gap: boolean;
+  readonly firstSequence: number;
+  readonly fetchUrl: string;
+  /** Where the client stands with this, and whether there is more after it. */
+  readonly lastSequence: number;
+  readonly more: boolean;
+  readonly unreadCount: number;
+}
+
 /** The argument of OrderChanged and the result of SubscribeToOrder. */
 export interface OrderSnapshot {
   readonly id: string;

@@ -1,10 +1,19 @@
 import type { HubConnection } from "@microsoft/signalr";
 import { applyUnread, setUnread } from "./bell.ts";
-import { notificationHub, orderHub, type Hub, type Notification, type OrderSnapshot } from "./contract.ts";
+import {
+  notificationHub,
+  orderHub,
+  type CatchUpResult,
+  type Hub,
+  type Notification,
+  type OrderSnapshot,
+} from "./contract.ts";
+import { Feed } from "./feed.ts";
 import type { HubHooks } from "./hub-link.ts";
 import { Inbox } from "./inbox.ts";
 import { OrderList } from "./order-list.ts";
 import { OrderPage } from "./order-page.ts";
+import { Receipts } from "./receipts.ts";
 import { Refresher } from "./refresh.ts";
 import type { SignalRClient } from "./signalr-client.ts";
 import { showTimes } from "./times.ts";
@@ -44,7 +53,12 @@ class LivePage {
   readonly #orderPage: OrderPage | undefined;
   readonly #orderList: OrderList | undefined;
   readonly #refresher: Refresher;
-  readonly #seen = new Set<string>();
+  readonly #feed: Feed;
+  readonly #receipts = new Receipts((ids) => this.#notificationConnection().invoke("ConfirmDelivered", ids));
+  /** The number of unread notifications that goes with what the page shows. */
+  #unread = Number(document.getElementById("unread-count")?.dataset["count"] ?? 0);
+  #caughtUp = false;
+  #notifications: HubConnection | undefined;
   /** The orders of the list that the present connection has subscribed to. */
   #watched = new Set<string>();
 
@@ -59,6 +73,10 @@ class LivePage {
       apply: (page) => this.#apply(page),
       confirmed: () => this.#orderPage?.confirm(),
       leave: () => options.reload(),
+    });
+    this.#feed = new Feed(sequenceOf(document), {
+      catchUp: (last) => this.#notificationConnection().invoke<CatchUpResult>("CatchUp", last),
+      show: (n, read) => this.#receive(n, read),
     });
     const list = document.getElementById("notification-list");
     if (list) {
@@ -83,9 +101,16 @@ class LivePage {
   }
 
   connectNotifications(): void {
+    this.client.onStateChange((hubName, state) => {
+      if (hubName === notificationHub.name && state !== "connected") {
+        this.#caughtUp = false;
+        this.#feed.disconnected();
+      }
+    });
     this.#connect(notificationHub, {
       prepare: (connection) => {
-        connection.on("ReceiveNotification", (n: Notification) => this.#receive(n));
+        this.#notifications = connection;
+        connection.on("ReceiveNotification", (n: Notification) => this.#feed.receive(n));
         connection.on("NotificationRead", (id: string) => {
           this.#refresher.changed();
           this.#inbox?.markRead(id);
@@ -93,15 +118,25 @@ class LivePage {
         connection.on("UnreadCountUpdated", (count: number) => {
           this.#refresher.changed();
           setUnread(count);
+          if (this.#caughtUp) {
+            this.#unread = count;
+          }
           this.#inbox?.unreadCount(count);
         });
       },
-      connected: () => {
-        if (this.#inbox) {
-          this.refresh(); // What came while there was no connection is in the list only.
-        }
-      },
+      connected: () => this.#catchUp(),
     });
+  }
+
+  /** Brings what came since the page was rendered, or since the last connection was lost. */
+  async #catchUp(): Promise<void> {
+    const { brought, gap, unreadCount } = await this.#feed.catchUp();
+    // A list that has missed what was read elsewhere, or has a gap, is asked for anew.
+    if (this.#inbox && (gap || this.#unread + brought !== unreadCount)) {
+      this.refresh();
+    }
+    this.#unread = unreadCount;
+    this.#caughtUp = true;
   }
 
   connectOrders(): void {
@@ -155,16 +190,17 @@ class LivePage {
     );
   }
 
-  #receive(n: Notification): void {
-    if (n.id !== "" && this.#seen.has(n.id)) {
-      return;
-    }
-    this.#seen.add(n.id);
+  #receive(n: Notification, read: boolean): void {
     this.#refresher.changed();
     // What was sent to a group is in nobody's inbox and has no number.
     const listed = n.sequence > 0 && (this.#inbox?.receive(n) ?? false);
-    if (!listed) {
+    if (read) {
+      this.#inbox?.markRead(n.id);
+    } else if (!listed) {
       toast(n);
+    }
+    if (n.sequence > 0) {
+      this.#receipts.add(n.id);
     }
     const orderId = n.data?.["orderId"];
     if (this.#orderList && typeof orderId === "string" && !this.#orderList.has(orderId)) {
@@ -173,15 +209,25 @@ class LivePage {
   }
 
   async #markAsRead(id: string): Promise<void> {
-    const connection = this.client.getConnection(notificationHub.name);
-    if (!connection) {
+    await this.#notificationConnection().invoke("MarkAsRead", id);
+  }
+
+  /** The connection to the notification hub, up or not. */
+  #notificationConnection(): HubConnection {
+    if (!this.#notifications) {
       throw new Error("There is no connection yet.");
     }
-    await connection.invoke("MarkAsRead", id);
+    return this.#notifications;
   }
 
   #apply(page: Document): void {
     applyUnread(page);
+    if (this.#inbox?.newest) {
+      this.#feed.advance(sequenceOf(page)); // The list has everything up to that.
+      if (!this.#caughtUp) {
+        this.#unread = Number(page.getElementById("unread-count")?.dataset["count"] ?? 0);
+      }
+    }
     this.#inbox?.apply(page);
     this.#orderPage?.apply(page);
     this.#orderList?.apply(page);
@@ -191,4 +237,9 @@ class LivePage {
       void this.#watchList(connection);
     }
   }
+}
+
+/** The sequence up to which a page that the server has rendered shows everything. */
+function sequenceOf(page: Document): number {
+  return Number(page.body.dataset["sequence"] ?? 0);
 }

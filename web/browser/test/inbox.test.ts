@@ -52,43 +52,109 @@ test("nothing is shown twice", async () => {
   assert.deepEqual(shown(), ["n-5", "n-4", "n-3", "n-2"]);
 });
 
-test("what comes late takes its place by its number", async () => {
+test("what was skipped is asked for, and shown before what came after it", async () => {
   const page = await openInbox();
+  page.kept = [fourth];
   page.notifications.emit("ReceiveNotification", { ...fourth, id: "n-6", sequence: 5 });
-  page.notifications.emit("ReceiveNotification", fourth);
+  assert.deepEqual(shown(), ["n-4", "n-3", "n-2"]);
+  await settle();
+  assert.deepEqual(page.caughtUp, [3, 3]);
   assert.deepEqual(shown(), ["n-6", "n-5", "n-4", "n-3", "n-2"]);
+  assert.equal(byId("announcer").textContent, "New notification: Fourth <b>");
+  assert.equal(page.fetches, 0);
 });
 
-test("a gap is filled from the server", async () => {
+test("the first connection brings what came since the page was made, and each later one what came meanwhile", async () => {
+  const page = new LivePage("notifications", "/notifications");
+  page.kept = [fourth];
+  await page.open();
+  assert.deepEqual(page.caughtUp, [3]);
+  assert.deepEqual(shown(), ["n-5", "n-4", "n-3", "n-2"]);
+  page.notifications.emit("UnreadCountUpdated", 3);
+  await page.loseAll();
+  page.kept = [fourth, { ...fourth, id: "n-6", sequence: 5 }, { ...fourth, id: "n-7", sequence: 6 }];
+  page.most = 1;
+  page.unreadCount = 5;
+  await page.back();
+  assert.deepEqual(page.caughtUp, [3, 4, 5]);
+  assert.deepEqual(shown(), ["n-7", "n-6", "n-5", "n-4", "n-3", "n-2"]);
+  assert.equal(page.fetches, 0, "the page is not asked for");
+});
+
+test("what comes live while a connection catches up waits for its turn, and is shown once", async () => {
   const page = await openInbox();
-  const before = page.fetches;
-  page.notifications.emit("ReceiveNotification", fourth);
-  await settle();
-  assert.equal(page.fetches, before);
-  page.tag = '"2"';
-  page.html = page.html.replace(
-    'data-before="0">',
-    'data-before="0"><li data-id="n-7" data-sequence="6" data-unread></li><li data-id="n-6" data-sequence="5"></li><li data-id="n-5" data-sequence="4" data-unread></li>',
-  );
-  page.notifications.emit("ReceiveNotification", { ...fourth, id: "n-7", sequence: 6 });
-  await settle();
-  assert.equal(page.fetches, before + 1);
+  await page.loseAll();
+  const sixth = { ...fourth, id: "n-7", sequence: 6 };
+  page.kept = [fourth, { ...fourth, id: "n-6", sequence: 5 }];
+  const answer = page.notifications.answer;
+  page.notifications.answer = (method, ...args) => {
+    page.notifications.emit("ReceiveNotification", sixth);
+    page.notifications.emit("ReceiveNotification", fourth);
+    assert.deepEqual(shown(), ["n-4", "n-3", "n-2"]);
+    return answer(method, ...args);
+  };
+  await page.back();
   assert.deepEqual(shown(), ["n-7", "n-6", "n-5", "n-4", "n-3", "n-2"]);
 });
 
-test("the first connection and each later one fetch what came while there was none", async () => {
+test("a gap that retention has made has the list brought up to date", async () => {
   const page = await openInbox();
+  await page.loseAll();
+  page.firstSequence = 6;
+  page.kept = [{ ...fourth, id: "n-7", sequence: 6 }];
+  page.tag = '"2"';
+  page.html = page.html
+    .replace(/<ol class="notifications"[^]*?<\/ol>/, '<ol class="notifications" id="notification-list" data-before="0"><li data-id="n-7" data-sequence="6" data-unread></li></ol>')
+    .replace('data-sequence="3"', 'data-sequence="6"');
+  await page.back();
+  assert.ok(page.fetches > 0);
+  assert.deepEqual(shown(), ["n-7"]);
+});
+
+test("what was read elsewhere while there was no connection has the list brought up to date", async () => {
+  const page = await openInbox();
+  await page.loseAll();
+  page.kept = [fourth];
+  page.unreadCount = 2; // Of the two that were unread one is not any more.
+  await page.back();
   assert.equal(page.fetches, 1);
-  await pass(60_000);
+});
+
+test("what was read before it could be shown is not unread", async () => {
+  const page = await openInbox();
+  await page.loseAll();
+  page.kept = [fourth];
+  page.read = ["n-5"];
+  page.unreadCount = 2;
+  await page.back();
+  assert.deepEqual(shown(), ["n-5", "n-4", "n-3", "n-2"]);
+  assert.deepEqual(unread(), ["n-4", "n-3"]);
+  assert.equal(page.fetches, 0);
+});
+
+test("a list that was polled is not caught up with again", async () => {
+  const page = await openInbox();
   await page.loseAll();
   page.tag = '"2"';
   page.html = page.html
     .replace('data-before="0">', 'data-before="0"><li data-id="n-5" data-sequence="4" data-unread></li>')
+    .replace('data-sequence="3"', 'data-sequence="4"')
     .replace(' data-count="2">2<', ' data-count="3">3<');
-  await page.back();
-  assert.equal(page.fetches, 2);
+  await pass(30_000);
   assert.deepEqual(shown(), ["n-5", "n-4", "n-3", "n-2"]);
-  assert.equal(byId("unread-count").textContent, "3");
+  page.unreadCount = 3;
+  await page.back();
+  assert.equal(page.caughtUp.at(-1), 4);
+});
+
+test("what has arrived is confirmed, many at a time", async () => {
+  const page = await openInbox();
+  page.notifications.emit("ReceiveNotification", fourth);
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "n-6", sequence: 5 });
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "", sequence: 0 });
+  assert.ok(!page.notifications.log.some((entry) => entry.includes("ConfirmDelivered")));
+  await pass(1000);
+  assert.ok(page.notifications.log.includes("invoke ConfirmDelivered n-5,n-6"));
 });
 
 test("what another tab has read is read here", async () => {

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { mock } from "node:test";
 import { goLive } from "../src/live.ts";
 import { SignalRClient } from "../src/signalr-client.ts";
-import { openPage, settle } from "./dom.ts";
+import type { CatchUpResult, Notification } from "../src/contract.ts";
+import { byId, openPage, settle } from "./dom.ts";
 import { FakeConnection } from "./fake-connection.ts";
 
 /** A page as the server renders it; the tests of the server write it. */
@@ -35,6 +36,29 @@ export class LivePage {
       random: () => 0,
     });
     current = this;
+    this.notifications.answer = (method, ...args) => (method === "CatchUp" ? this.#catchUp(Number(args[0])) : undefined);
+  }
+
+  /** What the server has kept for CatchUp, in order, and how it stands. */
+  kept: Notification[] = [];
+  read: string[] = [];
+  firstSequence = 1;
+  unreadCount: number | undefined;
+  /** How many notifications one answer brings. */
+  most = 100;
+  /** The sequences that CatchUp was asked for. */
+  readonly caughtUp: number[] = [];
+
+  #catchUp(last: number): CatchUpResult {
+    this.caughtUp.push(last);
+    const after = this.kept.filter((n) => n.sequence > last);
+    const notifications = after.slice(0, this.most);
+    return {
+      notifications, read: this.read, more: after.length > notifications.length,
+      gap: last + 1 < this.firstSequence, firstSequence: this.firstSequence, fetchUrl: "/notifications",
+      lastSequence: notifications.at(-1)?.sequence ?? last,
+      unreadCount: this.unreadCount ?? Number(byId("unread-count").dataset["count"]) + after.length,
+    };
   }
 
   async open(): Promise<void> {

@@ -61,11 +61,11 @@ test("a notification about an order that is not there yet brings it, and it is w
   page.orders.emit("OrderChanged", snapshot("1001", { version: 9, status: "Shipped" }));
   page.tag = '"2"';
   page.html = page.html.replace('id="order-list">', 'id="order-list"><li data-order-id="1003" data-version="1" data-status="Pending"></li>');
-  const n = { id: "n", sequence: 9, title: "New", message: "", type: "OrderUpdate", createdAt: "2026-03-04T12:00:00Z" };
+  const n = { id: "n", sequence: 4, title: "New", message: "", type: "OrderUpdate", createdAt: "2026-03-04T12:00:00Z" };
   page.notifications.emit("ReceiveNotification", { ...n, data: { orderId: "1001" } });
   await settle();
   assert.equal(page.fetches, 0);
-  page.notifications.emit("ReceiveNotification", { ...n, id: "m", data: { orderId: "1003" } });
+  page.notifications.emit("ReceiveNotification", { ...n, id: "m", sequence: 5, data: { orderId: "1003" } });
   await settle();
   assert.equal(page.fetches, 1);
   assert.deepEqual(ids(), ["1003", "1002", "1001", "1000"]);

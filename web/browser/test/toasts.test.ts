@@ -8,7 +8,7 @@ beforeEach(stopClock);
 afterEach(closePage);
 
 const news = (id: string, data: Record<string, unknown> | null = null): Notification => ({
-  id, sequence: 4, title: `Title ${id}`, message: "Text", type: "Success", topic: null, data, createdAt: "2026-03-04T12:58:00Z",
+  id, sequence: 4 + "abcdef".indexOf(id), title: `Title ${id}`, message: "Text", type: "Success", topic: null, data, createdAt: "2026-03-04T12:58:00Z",
 });
 
 async function openOrders(): Promise<LivePage> {
