@@ -3,6 +3,8 @@
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 FUZZTIME ?= 10s
+CHURNTIME ?= 5m
+BENCHFLAGS ?=
 
 # Binaries run on any Linux of their architecture and hold no paths of the machine that built them.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath
@@ -12,7 +14,7 @@ BUNDLE_SOURCES := $(shell find web/browser/src -type f) web/browser/package.json
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test bench fuzz generate lint
+.PHONY: help run build test bench microbench fuzz churn generate lint
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,11 +30,17 @@ build: $(BUNDLE) ## build bin/signalbox, bin/refhost and bin/functionalhost, sta
 test: ## install what the tests need and run them all, the last line counts them
 	@go run ./scripts/test
 
-bench: ## run the Go benchmarks of both modules
+bench: ## measure the server beside its peers and write docs/performance.md (BENCHFLAGS='-rounds 1 -only echo' for less)
+	cd bench && GOWORK=off go run . -o ../docs/performance.md $(BENCHFLAGS)
+
+microbench: ## run the Go benchmarks of both modules
 	go test -run '^$$' -bench . -benchmem work
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+churn: ## let 1000 clients come and go for CHURNTIME (5m), and look for what they leave behind
+	go test -race -count 1 -v -timeout 0 ./e2e/churn -duration $(CHURNTIME) -clients 1000
 
 generate: ## bring generated code up to date
 	go generate work

@@ -71,6 +71,7 @@ func (p *player) openConn(ctx context.Context, kind connKind, step *Step, method
 	if err != nil {
 		return err
 	}
+	c.label = step.Label
 	p.conns[step.Label] = c
 	p.opened = append(p.opened, c)
 	return nil

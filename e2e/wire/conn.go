@@ -61,6 +61,7 @@ func (e event) String() string {
 // belong to the goroutine that plays.
 type conn struct {
 	kind   connKind
+	label  string // under which the step opened it
 	target string
 	tcp    net.Conn // nil for longPoll
 	accept string   // the Sec-WebSocket-Accept that a 101 must carry

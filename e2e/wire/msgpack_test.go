@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"signalbox/e2e/hosttest"
 	"signalbox/e2e/wire"
 )
 
@@ -88,15 +89,15 @@ func notReplayed(name string, sent []byte) string {
 // skipWithoutMessagePack skips the test when another server than ours does not offer MessagePack.
 func skipWithoutMessagePack(t *testing.T, v wire.FrameVector) {
 	t.Helper()
-	if len(reference()) == 0 {
+	if len(hosttest.Reference()) == 0 {
 		return
 	}
-	address, err := startServer(t, reference(), "")
+	address, err := startServer(t, hosttest.Reference(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = (&wire.Replayer{Address: address, Timeout: *answer}).PlayFrame(t.Context(), v, false)
 	if mismatch := (*wire.MismatchError)(nil); errors.As(err, &mismatch) && strings.Contains(mismatch.Got, "'messagepack' is not supported") {
-		t.Skipf("the server that %s names does not offer MessagePack: %s", referenceVariable, mismatch.Got)
+		t.Skipf("the server that %s names does not offer MessagePack: %s", hosttest.ReferenceVariable, mismatch.Got)
 	}
 }

@@ -23,6 +23,8 @@ var requirements = [...]requirement{
 	{[]string{"node"}, []string{"nodejs", "npm"}, "the official JavaScript client"},
 	{[]string{"chromium", "chromium-browser", "google-chrome"}, []string{"chromium"}, "the browser tests"},
 	{[]string{"redis-server", "valkey-server"}, []string{"redis-server"}, "the backplane tests"},
+	// Debian keeps initdb and postgres out of the path; this comes with them.
+	{[]string{"initdb", "pg_ctlcluster"}, []string{"postgresql"}, "the tests of the PostgreSQL store"},
 }
 
 // installSystemPackages installs what is missing, where that is allowed; elsewhere it says what to install. Tests that

@@ -3,7 +3,8 @@
 // The server is e2e/refhost of this repository, built here. SIGNALR_REFERENCE replaces it by any other command (words
 // separated by spaces) that understands `--urls http://127.0.0.1:PORT`, takes its options from the environment, and
 // says `LISTENING http://127.0.0.1:PORT` once it is ready: the real ASP.NET Core server, for one, which proves that a
-// test asks for what SignalR does and not for what this repository happens to do.
+// test asks for what SignalR does and not for what this repository happens to do. SIGNALR_SERVER names such a command for
+// another form of the server of this repository, of which everything is expected: e2e/farmhost, for one.
 import assert from 'node:assert/strict';
 import { spawn, execFile } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -101,9 +102,8 @@ export function useServer(options) {
 let commandOnce;
 
 function command() {
-  return commandOnce ??= isReference
-    ? Promise.resolve(process.env.SIGNALR_REFERENCE.trim().split(/\s+/))
-    : buildRefhost();
+  const given = process.env.SIGNALR_REFERENCE || process.env.SIGNALR_SERVER;
+  return commandOnce ??= given ? Promise.resolve(given.trim().split(/\s+/)) : buildRefhost();
 }
 
 // RACE=1 builds the server with the race detector: a race that a client provokes then ends in an exit code of its own.
