@@ -3,7 +3,9 @@
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 FUZZTIME ?= 10s
+EXCHANGES ?= 10000
 CHURNTIME ?= 5m
+TORTUREFLAGS ?=
 BENCHFLAGS ?=
 
 # Binaries run on any Linux of their architecture and hold no paths of the machine that built them.
@@ -14,10 +16,10 @@ BUNDLE_SOURCES := $(shell find web/browser/src -type f) web/browser/package.json
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test bench microbench fuzz churn generate lint
+.PHONY: help run build test bench microbench fuzz churn torture differential generate lint
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(BUNDLE) ## serve http://127.0.0.1:8080 with demo data kept in ./data (LISTEN=… DATA=… to change)
 	go run ./cmd/signalbox serve --demo --listen $(LISTEN) --data $(DATA)
@@ -41,6 +43,12 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 churn: ## let 1000 clients come and go for CHURNTIME (5m), and look for what they leave behind
 	go test -race -count 1 -v -timeout 0 ./e2e/churn -duration $(CHURNTIME) -clients 1000
+
+torture: e2e/node/node_modules/.package-lock.json ## kill, pause and cut off servers under load, the last line counts what was lost (TORTUREFLAGS='-sabotage')
+	@scripts/torture.sh $(TORTUREFLAGS)
+
+differential: ## play EXCHANGES (10000) on refhost and on the server that SIGNALR_REFERENCE starts, and compare
+	go test -count 1 -v -timeout 0 ./e2e/differential -exchanges $(EXCHANGES)
 
 generate: ## bring generated code up to date
 	go generate work

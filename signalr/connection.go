@@ -289,7 +289,8 @@ func (c *Connection) inputEnded(err error) {
 	cut := len(c.inbox) > 0
 	c.mu.Unlock()
 	if err == nil && cut {
-		err = protocol.InvalidData("Connection terminated while reading a message.")
+		c.fail(protocol.InvalidData("Connection terminated while reading a message."))
+		return
 	}
 	c.end(&protocol.Close{AllowReconnect: true}, ending{cause: err})
 }

@@ -39,8 +39,9 @@ type HubLifetimeManager interface {
 	OnConnected(ctx context.Context, conn *Connection) error
 	// OnDisconnected removes it, with its groups, after the hub's own OnDisconnected (F-111).
 	OnDisconnected(ctx context.Context, conn *Connection) error
-	// Send gives msg to every connection that to names. It returns once they all have it in their queues; that a
-	// connection is gone is no error. Messages that are sent one after the other arrive in that order.
+	// Send gives msg to every connection that to names. It returns once they all have it in their queues, or once what
+	// carries it to them has taken it; that a connection is gone is no error. Messages that are sent one after the other to
+	// the same target arrive in that order. A [protocol.Close] ends the connections.
 	Send(ctx context.Context, to Target, msg *SerializedMessage) error
 	// Invoke asks one connection for a result and waits for it (F-106, F-107). The InvocationID is the manager's to set.
 	// It fails with [ErrConnectionClosed] when the connection does not exist or ends, with a [*HubError] that has the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"testing"
+	"testing/synctest"
 )
 
 // TestStreamIDsAreFreeAgain: however a stream ends, its id can be used again.
@@ -97,5 +98,58 @@ func TestClientResultsInStreams(t *testing.T) {
 		c.want(asked(2, "Question", ""))
 		c.send(result("s2", "43"))
 		c.want(result("2", "43"))
+	})
+}
+
+// TestUploadsLeaveNothing: once a method that reads a stream has ended, whether the client wants an answer or not, its
+// stream is forgotten: the id is free for another call.
+func TestUploadsLeaveNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sums := make(chan int, 1)
+		s := hubServer(t, nil, func(h *Hub) {
+			h.Register(Method{Name: "Sum", StreamArgs: 1, Invoke: func(_ context.Context, inv *Invocation) (any, error) {
+				sum := 0
+				for n, err := range StreamArg[int](inv, 0) {
+					if err != nil {
+						return nil, err
+					}
+					sum += n
+				}
+				sums <- sum
+				return sum, nil
+			}})
+		})
+		c := s.connect()
+		for _, id := range []string{"1", "", "2", ""} {
+			c.send(withStreams(invocation(id, "Sum"), "u"), item("u", 1), item("u", 2), completed("u"))
+			if sum := <-sums; sum != 3 {
+				t.Errorf("sum %d", sum)
+			}
+			if id != "" {
+				c.want(result(id, "3"))
+			}
+			synctest.Wait()
+		}
+	})
+}
+
+// TestPanicAtTheEnd: a method that panics because its context has ended keeps nobody from hearing of the end.
+func TestPanicAtTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		told := make(chan error, 1)
+		s := hubServer(t, nil, func(h *Hub) {
+			h.Handle("Wait", Action0(func(ctx context.Context, _ *Caller) error {
+				<-ctx.Done()
+				panic("boom")
+			}))
+			h.OnDisconnected(func(_ context.Context, _ *Caller, cause error) error { told <- cause; return nil })
+		})
+		c := s.connect()
+		c.send(invocation("", "Wait"))
+		synctest.Wait()
+		c.send(`{"type":7}`)
+		if cause := <-told; cause != nil {
+			t.Errorf("OnDisconnected got %v", cause)
+		}
 	})
 }

@@ -38,6 +38,10 @@ type ServerOptions struct {
 	// SuspendedBufferLimit is how many bytes all connections that wait for their client to resume them may keep
 	// together. A connection that would go beyond it is closed. Default 64 MiB.
 	SuspendedBufferLimit int
+	// Poller has one goroutine wait for all WebSockets by epoll, instead of a goroutine for each: an idle connection then
+	// needs half the memory. It works on Linux for plain TCP, such as behind a proxy that speaks TLS; other connections
+	// have goroutines all the same. Default: a goroutine for each.
+	Poller bool
 	// TrimMemory gives memory back to the system once things are quiet after at least a thousand connections have come or
 	// gone, by [runtime/debug.FreeOSMemory]: what opening them left behind is several times what idle connections need. It is a
 	// garbage collection of the whole process, which is why the program decides. Default: the runtime does as it likes.
@@ -77,7 +81,7 @@ func NewServer(o *ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("signalr: %w", err)
 	}
 	conns, err := httpconn.NewManager(httpconn.ManagerOptions{
-		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Farm: farm, TrimMemory: o.TrimMemory,
+		TokenKeys: o.TokenKeys, DisconnectTimeout: o.DisconnectTimeout, Farm: farm, Poller: o.Poller, TrimMemory: o.TrimMemory,
 		Metrics: o.Metrics, Logger: log,
 	})
 	if err != nil {

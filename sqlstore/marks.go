@@ -30,7 +30,8 @@ func (s *Store) MarkAsRead(ctx context.Context, userID, notificationID string) (
 			return err
 		}
 		var readAt sql.Null[int64]
-		err := tx.QueryRowContext(ctx, `SELECT read_at FROM notifications WHERE id = $1 AND user_id = $2`, notificationID, userID).Scan(&readAt)
+		err := tx.QueryRowContext(ctx, `SELECT read_at FROM notifications WHERE id = $1 AND user_id = $2`,
+			notificationID, userID).Scan(&readAt)
 		if errors.Is(err, sql.ErrNoRows) {
 			return signalbox.ErrNotFound
 		}
@@ -66,7 +67,8 @@ func (s *Store) MarkAllAsRead(ctx context.Context, userID string) (changed []str
 		rows, err := collect(ctx, tx, func(sc scanner) (r row, err error) {
 			err = sc.Scan(&r.id, &r.sequence)
 			return r, err
-		}, `UPDATE notifications SET read_at = $1 WHERE user_id = $2 AND read_at IS NULL RETURNING id, sequence`, now().UnixMicro(), userID)
+		}, `UPDATE notifications SET read_at = $1 WHERE user_id = $2 AND read_at IS NULL RETURNING id, sequence`,
+			now().UnixMicro(), userID)
 		if err != nil || len(rows) == 0 {
 			return err
 		}

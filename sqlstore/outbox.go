@@ -20,10 +20,13 @@ const (
 	roundTimeout = time.Minute
 )
 
+// deliverer sends a batch, and says what became of each user's events.
+type deliverer = func(ctx context.Context, batch []signalbox.PendingEvents) []signalbox.Delivery
+
 // DeliverPending implements [signalbox.Outbox]. On PostgreSQL a round holds the rows of its users in outbox_users from
 // before it reads their events until it has noted what was sent, and passes over users whose rows another process holds.
 // On SQLite one process sends for all, as long as it has the store open.
-func (s *Store) DeliverPending(ctx context.Context, deliver func(context.Context, []signalbox.PendingEvents) []signalbox.Delivery) (signalbox.OutboxRound, error) {
+func (s *Store) DeliverPending(ctx context.Context, deliver deliverer) (signalbox.OutboxRound, error) {
 	round, err := s.deliverPending(ctx, deliver)
 	if err != nil {
 		return round, fmt.Errorf("sending what the outbox holds: %w", err)
@@ -31,10 +34,10 @@ func (s *Store) DeliverPending(ctx context.Context, deliver func(context.Context
 	return round, nil
 }
 
-func (s *Store) deliverPending(ctx context.Context, deliver func(context.Context, []signalbox.PendingEvents) []signalbox.Delivery) (round signalbox.OutboxRound, err error) {
+func (s *Store) deliverPending(ctx context.Context, deliver deliverer) (round signalbox.OutboxRound, err error) {
 	release, ok, err := s.publishing.acquire(ctx)
 	if err != nil || !ok {
-		return signalbox.OutboxRound{Busy: false}, err
+		return signalbox.OutboxRound{}, err
 	}
 	defer release()
 	at := now()
@@ -111,7 +114,8 @@ func readPending(ctx context.Context, q querier, users []string, at time.Time, l
 	found, err := collect(ctx, q, func(sc scanner) (*pending, error) {
 		p := new(pending)
 		return p, sc.Scan(&p.UserID, &p.Attempts)
-	}, `SELECT user_id, attempts FROM outbox_users WHERE due_at <= $1 AND user_id IN (`+placeholders(2, len(users))+`)`+lock, args...)
+	}, `SELECT user_id, attempts FROM outbox_users
+		WHERE due_at <= $1 AND user_id IN (`+placeholders(2, len(users))+`)`+lock, args...)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

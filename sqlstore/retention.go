@@ -81,7 +81,8 @@ func (s *Store) removeThrough(ctx context.Context, userID string, through int64)
 				fewer++
 			}
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE inboxes SET removed_sequence = $1, unread = unread - $2 WHERE user_id = $3`, last, fewer, userID)
+		_, err = tx.ExecContext(ctx, `UPDATE inboxes SET removed_sequence = $1, unread = unread - $2 WHERE user_id = $3`,
+			last, fewer, userID)
 		if err != nil || fewer == 0 {
 			return err
 		}

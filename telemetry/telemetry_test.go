@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,8 @@ type observed struct {
 	spans  *tracetest.InMemoryExporter
 	server *signalr.Server
 	web    *httptest.Server
+	// requests are being answered: the handler of a WebSocket may return late.
+	requests sync.WaitGroup
 	// seen is what handlers had in their contexts: the trace, and the baggage.
 	seen chan string
 }
@@ -77,6 +80,8 @@ func observe(t *testing.T, o *signalr.ServerOptions, base func(*http.Request) co
 	mux := http.NewServeMux()
 	server.MapHub(mux, "/orders", hub, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.requests.Add(1)
+			defer s.requests.Done()
 			ctx, span := provider.Tracer("http").Start(r.Context(), "GET /orders")
 			defer span.End()
 			next.ServeHTTP(w, r.WithContext(ctx))
@@ -95,6 +100,7 @@ func (s *observed) stop() {
 		s.t.Error(err)
 	}
 	s.web.Close()
+	s.requests.Wait()
 }
 
 const handshake = `{"protocol":"json","version":1}`

@@ -86,7 +86,9 @@ func (t *tracing) method(ctx context.Context, inv *signalr.Invocation, next sign
 	return result, err
 }
 
-func (t *tracing) stream(ctx context.Context, inv *signalr.Invocation, next signalr.StreamHandlerFunc) (iter.Seq2[any, error], error) {
+func (t *tracing) stream(
+	ctx context.Context, inv *signalr.Invocation, next signalr.StreamHandlerFunc,
+) (iter.Seq2[any, error], error) {
 	ctx, span := t.invocation(ctx, inv)
 	err := errPanicked
 	opened := false
@@ -122,7 +124,9 @@ func (t *tracing) connected(ctx context.Context, c *signalr.Caller, next func(co
 	return err
 }
 
-func (t *tracing) disconnected(ctx context.Context, c *signalr.Caller, cause error, next func(context.Context, *signalr.Caller, error) error) error {
+func (t *tracing) disconnected(
+	ctx context.Context, c *signalr.Caller, cause error, next func(context.Context, *signalr.Caller, error) error,
+) error {
 	ctx, span := t.start(withoutSpan(ctx), c.HubName(), disconnectedMethod, trace.SpanKindInternal)
 	err := errPanicked
 	defer func() { end(span, err) }()
@@ -146,7 +150,9 @@ func withoutSpan(ctx context.Context) context.Context {
 	return trace.ContextWithSpanContext(ctx, trace.SpanContext{})
 }
 
-func (t *tracing) start(ctx context.Context, hub, method string, kind trace.SpanKind, more ...trace.SpanStartOption) (context.Context, trace.Span) {
+func (t *tracing) start(
+	ctx context.Context, hub, method string, kind trace.SpanKind, more ...trace.SpanStartOption,
+) (context.Context, trace.Span) {
 	return t.tracer.Start(ctx, hub+"/"+method, append(more, trace.WithSpanKind(kind), trace.WithAttributes(
 		attribute.String("rpc.system", "signalr"),
 		attribute.String("rpc.service", hub),

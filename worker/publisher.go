@@ -29,7 +29,7 @@ type Publisher struct {
 	Live   Sender
 	// Poll is how often it looks for events of other processes; a second when 0.
 	Poll time.Duration
-	// MaxAttempts is how often an event is tried; 20 when 0, which takes about eight minutes.
+	// MaxAttempts is how often an event is tried; 20 when 0, which takes four to six minutes.
 	MaxAttempts int
 	// MinDelay is the pause after the first failure, 100 milliseconds when 0. It doubles with each one up to MaxDelay, 30
 	// seconds when 0. A pause is made shorter at random, by up to half.

@@ -61,6 +61,45 @@ func (c *userRolesCmd) Run(ctx context.Context) (err error) {
 	return err
 }
 
+// userUnsubscribeCmd ends a subscription.
+type userUnsubscribeCmd struct {
+	dataFlags
+	Name  string `arg:"" help:"The user."`
+	Topic string `arg:"" help:"The topic."`
+}
+
+// Run ends the subscription; a server that runs acts on it at once, also towards the user's live connections.
+func (c *userUnsubscribeCmd) Run(ctx context.Context) (err error) {
+	store, err := c.open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, store)
+	user, err := store.User(ctx, strings.ToLower(c.Name))
+	if err != nil {
+		return err
+	}
+	return store.Unsubscribe(ctx, user.ID, c.Topic)
+}
+
+// orderGiveCmd gives an order to another owner.
+type orderGiveCmd struct {
+	dataFlags
+	ID    string `arg:"" help:"The order."`
+	Owner string `arg:"" help:"The user who is to own it."`
+}
+
+// Run gives the order away; a server that runs ends what its former owner sees of it.
+func (c *orderGiveCmd) Run(ctx context.Context) (err error) {
+	store, err := c.open(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, store)
+	_, err = store.TransferOrder(ctx, c.ID, strings.ToLower(c.Owner))
+	return err
+}
+
 // keyCreateCmd creates an API key.
 type keyCreateCmd struct {
 	dataFlags

@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"signalbox"
 	"signalbox/contract/notificationhub"
+	"signalbox/contract/orderhub"
 )
 
 func TestBackup(t *testing.T) {
@@ -38,21 +40,69 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// TestRoles takes a role away, in another process, from somebody who is connected: what it opened is closed.
-func TestRoles(t *testing.T) {
-	dir, _ := shop(t)
+// TestAccessTakenAway takes from somebody who is connected, in another process, what only an operator can take.
+func TestAccessTakenAway(t *testing.T) {
+	dir, key := shop(t)
 	must(t, "", "user", "roles", "anna", "staff", "--data", dir)
-	s := serve(t, dir, append(quiet, "--topic", "ops=role:staff")...)
-	anna := s.signedIn("anna", "anna").connect(notificationhub.Path)
-	if got := anna.answer("SubscribeToTopic", "ops"); got != done {
+	s := serve(t, dir, append(quiet, "--topic", "ops=role:staff", "--topic", "news=everyone")...)
+	v := s.signedIn("anna", "anna")
+	anna := v.connect(notificationhub.Path)
+	for _, topic := range []string{"ops", "news"} {
+		if got := anna.answer("SubscribeToTopic", topic); got != done {
+			t.Fatal(got)
+		}
+	}
+	s.backEnd(key, http.MethodPut, "/orders/7", object{"owner": "anna"}, http.StatusOK)
+	watcher := v.connect(orderhub.Path)
+	if got := watcher.call("SubscribeToOrder", "7"); !strings.Contains(got, `"version":1`) {
 		t.Fatal(got)
 	}
+
 	must(t, "", "user", "roles", "Anna", "--data", dir)
+	must(t, "", "user", "unsubscribe", "Anna", "news", "--data", dir)
+	must(t, "", "order", "give", "7", "otto", "--data", dir)
+	for _, topic := range []string{"ops", "news"} {
+		if stored := s.backEnd(key, http.MethodPost, "/notifications", object{"topic": topic, "title": "x"}, http.StatusCreated); len(stored["notifications"].([]any)) > 0 {
+			t.Errorf("%s is stored for %v", topic, stored)
+		}
+	}
 	if got, want := anna.answer("SubscribeToTopic", "ops"), refused("SubscribeToTopic", "Not authorized for this topic"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if _, err := command(t, "", "user", "roles", "nobody", "staff", "--data", dir); err == nil {
-		t.Error("somebody who does not exist has roles")
+	// The server finds what other commands have left when it next looks. What is sent after that to otto says that it has.
+	otto := s.signedIn("otto", "otto").connect(orderhub.Path)
+	if got := otto.call("SubscribeToOrder", "7"); !strings.Contains(got, `"version":2`) {
+		t.Fatal(got)
+	}
+	idle(t, dir)
+	s.backEnd(key, http.MethodPut, "/orders/7", object{"progress": 50}, http.StatusOK)
+	otto.want(event("OrderProgressUpdated", "7", 50))
+	watcher.wantNothing()
+
+	for _, args := range [][]string{
+		{"user", "roles", "nobody", "staff"}, {"user", "unsubscribe", "nobody", "news"}, {"order", "give", "7", "nobody"}, {"order", "give", "8", "otto"},
+	} {
+		if _, err := command(t, "", append(args, "--data", dir)...); err == nil {
+			t.Errorf("%q did not fail", args)
+		}
+	}
+}
+
+// idle waits until the server has sent all that is stored.
+func idle(t *testing.T, dir string) {
+	t.Helper()
+	store := open(t, dir)
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		state, err := store.OutboxState(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.Depth == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d events are not sent", state.Depth)
+		}
 	}
 }
 
@@ -81,5 +131,33 @@ func TestOutboxCommands(t *testing.T) {
 	}
 	if printed := must(t, "", "outbox", "replay", "--all", "--data", dir); printed != "0 put back\n" {
 		t.Errorf("printed %q", printed)
+	}
+}
+
+// TestKeepNotifications starts a server that keeps two of each user's notifications.
+func TestKeepNotifications(t *testing.T) {
+	dir, _ := shop(t)
+	store := open(t, dir)
+	for range 5 {
+		if _, err := store.Notify(t.Context(), []string{"anna"}, signalbox.NotificationMessage{Title: "t"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serve(t, dir, append(quiet, "--keep-notifications", "2")...)
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		state, err := store.InboxState(t.Context(), "anna")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state.FirstSequence == 4 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the inbox stands at %+v", state)
+		}
+	}
+	anna := s.signedIn("anna", "anna").connect(notificationhub.Path)
+	if got := anna.answer("CatchUp", 1); !strings.Contains(got, `"gap":true,"firstSequence":4,"fetchUrl":"/notifications","lastSequence":5`) {
+		t.Errorf("CatchUp was answered %s", got)
 	}
 }

@@ -36,7 +36,8 @@ func TestEveryFlagIsAVariable(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for command, args := range map[string][]string{
-		"serve": {"serve"}, "user add": {"user", "add", "anna"}, "user roles": {"user", "roles", "anna"}, "key create": {"key", "create"},
+		"serve": {"serve"}, "user add": {"user", "add", "anna"}, "user roles": {"user", "roles", "anna"},
+		"user unsubscribe": {"user", "unsubscribe", "anna", "news"}, "order give": {"order", "give", "1", "anna"}, "key create": {"key", "create"},
 		"outbox list": {"outbox", "list"}, "outbox replay": {"outbox", "replay"}, "migrate": {"migrate"}, "backup": {"backup", "/file"},
 		"drain": {"drain"},
 	} {
@@ -90,6 +91,10 @@ func (c *cli) of(command string) any {
 		return c.User.Add
 	case "user roles":
 		return c.User.Roles
+	case "user unsubscribe":
+		return c.User.Unsubscribe
+	case "order give":
+		return c.Order.Give
 	case "outbox list":
 		return c.Outbox.List
 	case "outbox replay":

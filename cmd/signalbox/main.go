@@ -22,12 +22,16 @@ import (
 type cli struct {
 	Serve serveCmd `cmd:"" help:"Run the server."`
 	User  struct {
-		Add   userAddCmd   `cmd:"" help:"Add a user who can sign in."`
-		Roles userRolesCmd `cmd:"" help:"Set a user's roles, which topics can ask for."`
+		Add         userAddCmd         `cmd:"" help:"Add a user who can sign in."`
+		Roles       userRolesCmd       `cmd:"" help:"Set a user's roles, which topics can ask for."`
+		Unsubscribe userUnsubscribeCmd `cmd:"" help:"End a user's subscription to a topic."`
 	} `cmd:"" help:"Manage users."`
 	Key struct {
 		Create keyCreateCmd `cmd:"" help:"Create an API key for a back end."`
 	} `cmd:"" help:"Manage API keys."`
+	Order struct {
+		Give orderGiveCmd `cmd:"" help:"Give an order to another owner."`
+	} `cmd:"" help:"Manage orders."`
 	Outbox struct {
 		List   outboxListCmd   `cmd:"" help:"List what could not be shown to connected clients, in spite of many attempts."`
 		Replay outboxReplayCmd `cmd:"" help:"Have it tried again."`

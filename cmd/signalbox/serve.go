@@ -179,7 +179,7 @@ func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, pres
 		return nil, err
 	}
 	connections, err := signalr.NewServer(&signalr.ServerOptions{
-		TokenKeys: keys, Farm: node, TrimMemory: true, Metrics: measure, Logger: log,
+		TokenKeys: keys, Farm: node, Poller: true, TrimMemory: true, Metrics: measure, Logger: log,
 	})
 	if err != nil {
 		return nil, err

@@ -87,10 +87,12 @@ describe('while a page is being brought up to date', () => {
     const visitor = await browser.signedIn(t, server, user);
     const page = await visitor.context.newPage();
 
-    // The page asks for itself once it is connected; the answer, made now, arrives only when it is let go.
+    // The page asks for itself as it does when it comes back from the browser's memory; the answer, made now, arrives only
+    // when it is let go.
     const answer = await holdAnswer(page, '/notifications');
     await page.goto('/notifications');
     await live(page);
+    await page.evaluate(() => { window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })); });
     await answer.made();
     await server.notify(user, 'During');
     await page.getByRole('button', { name: 'Mark as read: Before' }).click();

@@ -100,7 +100,9 @@ func (h *host) counting() signalr.HubFilter {
 			defer h.handlers.down()
 			return next(ctx, inv)
 		},
-		InvokeStream: func(ctx context.Context, inv *signalr.Invocation, next signalr.StreamHandlerFunc) (iter.Seq2[any, error], error) {
+		InvokeStream: func(
+			ctx context.Context, inv *signalr.Invocation, next signalr.StreamHandlerFunc,
+		) (iter.Seq2[any, error], error) {
 			seq, err := next(ctx, inv)
 			return func(yield func(any, error) bool) {
 				h.handlers.up()
@@ -113,7 +115,9 @@ func (h *host) counting() signalr.HubFilter {
 			h.members.Store(c.ConnectionID(), struct{}{})
 			return next(ctx, c)
 		},
-		OnDisconnected: func(ctx context.Context, c *signalr.Caller, cause error, next func(context.Context, *signalr.Caller, error) error) error {
+		OnDisconnected: func(
+			ctx context.Context, c *signalr.Caller, cause error, next func(context.Context, *signalr.Caller, error) error,
+		) error {
 			h.members.Delete(c.ConnectionID())
 			h.connected.down()
 			return next(ctx, c, cause)
@@ -180,12 +184,13 @@ func (h *host) methods() {
 		}
 		return sum, nil
 	}})
-	hub.Register(signalr.Method{Name: "Mirror", StreamArgs: 1, Stream: func(_ context.Context, inv *signalr.Invocation) (iter.Seq2[any, error], error) {
+	mirror := func(_ context.Context, inv *signalr.Invocation) (iter.Seq2[any, error], error) {
 		if err := inv.Decode(); err != nil {
 			return nil, err
 		}
 		return signalr.Items(signalr.StreamArg[int](inv, 0)), nil
-	}})
+	}
+	hub.Register(signalr.Method{Name: "Mirror", StreamArgs: 1, Stream: mirror})
 }
 
 // anybody returns the id of some connection, or of none.

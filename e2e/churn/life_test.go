@@ -17,8 +17,8 @@ import (
 	"signalbox/signalr/transport"
 )
 
-// lifetime bounds one life: whatever takes longer hangs.
-const lifetime = 4 * time.Minute
+// lifetime bounds one life: whatever takes longer hangs. On a busy machine a large crowd is slow.
+func lifetime() time.Duration { return 2*time.Minute + time.Duration(*crowd)*time.Second/2 }
 
 // The ways in which a life ends.
 const (
@@ -51,7 +51,7 @@ type life struct {
 // live lives one life and says what it was. It fails with errClosed when the server has ended it; another error is one
 // that should not be.
 func live(ctx context.Context, h *host, rng *rand.Rand) (name string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lifetime)
+	ctx, cancel := context.WithTimeout(ctx, lifetime())
 	defer cancel()
 	l := &life{h: h, rng: rng, w: newWires(), end: ends[rng.IntN(len(ends))]}
 	defer l.w.end()
@@ -171,7 +171,7 @@ func (l *life) pullCables() (stop func()) {
 
 // pause is the time that people take: the longer the more there are, so that a machine can bear them.
 func (l *life) pause(ctx context.Context) error {
-	timer := time.NewTimer(time.Duration(l.rng.ExpFloat64() * float64(*crowd) * float64(time.Millisecond)))
+	timer := time.NewTimer(time.Duration(l.rng.ExpFloat64() * float64(*crowd) * float64(4*time.Millisecond)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

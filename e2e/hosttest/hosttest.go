@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -35,18 +36,21 @@ func Reference() []string {
 }
 
 // Build builds our server into a folder, with the race detector if the calling test has it, and returns the program.
-func Build(dir string) (string, error) {
-	program := filepath.Join(dir, "refhost")
-	args := []string{"build", "-o", program}
+func Build(dir string) (string, error) { return BuildCommand(dir, hostPackage) }
+
+// BuildCommand does the same with any command, which its import path names.
+func BuildCommand(dir, command string) (string, error) {
+	program := filepath.Join(dir, path.Base(command))
+	args := []string{"build", "-ldflags=-s -w", "-o", program} // debuggers need not know it, and linking takes half the time
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race")
 	}
-	if out, err := exec.Command("go", append(args, hostPackage)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append(args, command)...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the server: %w\n%s", err, out)
 	}
 	// The go command keeps the result of a test for as long as the files that the test opened stay the same. It does
 	// not see what a command that the test ran has read, so the test opens the folders of the server's sources.
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", hostPackage).Output()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.Dir}}{{end}}", command).Output()
 	if err != nil {
 		return "", fmt.Errorf("list the sources of the server: %w", err)
 	}

@@ -83,7 +83,9 @@ matrix('client results', (cell) => {
   it('cannot come from a client that leaves instead of answering', async (t) => {
     const client = await connect(t, server, cell, { handlers: { Result: () => client.hub.stop() } });
     const { id } = client;
-    assert.equal(await server.request('GET', `/clientresult/${id}`), `Connection '${id}' disconnected.`);
+    // Another server of a farm, which may be the one that was asked, does not hear which.
+    const answer = await server.request('GET', `/clientresult/${id}`);
+    assert.ok([`Connection '${id}' disconnected.`, 'Connection disconnected.'].includes(answer), answer);
   });
 });
 

@@ -43,7 +43,7 @@ func run(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	o := &signalr.ServerOptions{TokenKeys: s.keys, TrimMemory: true, Logger: s.logger}
+	o := &signalr.ServerOptions{TokenKeys: s.keys, Poller: true, TrimMemory: true, Logger: s.logger}
 	if s.internal != "" {
 		o.Farm = &signalr.FarmOptions{Address: s.internal}
 	}
@@ -75,6 +75,19 @@ func run(ctx context.Context, address string) error {
 	}
 	limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err = srv.Shutdown(limit)
-	return errors.Join(err, web.Shutdown(limit), internal.Shutdown(limit), s.farm.close(limit))
+	err = srv.Shutdown(limit) // may take all of its time without an error
+	rest, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return errors.Join(err, s.farm.close(rest), end(web), end(internal))
+}
+
+// end ends a server whose requests are over. One that still runs has a moment. A connection on which nothing was ever
+// asked, such as a balancer holds ready, would otherwise count as busy until it is 5 s old.
+func end(s *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return s.Close()
 }

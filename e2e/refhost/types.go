@@ -30,7 +30,7 @@ type Complex struct {
 }
 
 // Colour is an enum: a number in JSON, a name in MessagePack, as .NET's defaults have it (F-072, F-077).
-type Colour int
+type Colour int32
 
 var colours = []string{"Red", "Green", "Blue"}
 
@@ -50,7 +50,7 @@ func (c *Colour) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	n, err := strconv.Atoi(string(b))
+	n, err := strconv.ParseInt(string(b), 10, 32)
 	if err != nil {
 		return fmt.Errorf("unknown colour %q", b)
 	}
@@ -63,7 +63,7 @@ func (c Colour) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, in
 
 // UnmarshalJSON reads a number.
 func (c *Colour) UnmarshalJSON(b []byte) error {
-	n, err := strconv.Atoi(string(b))
+	n, err := strconv.ParseInt(string(b), 10, 32)
 	if err != nil {
 		return errors.New("a colour is a number")
 	}

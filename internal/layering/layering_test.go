@@ -148,6 +148,13 @@ var rules = []rule{
 		}
 		return ""
 	}},
+	{"who has one server has no Redis client", false, func(from, to string) string {
+		redis := library + "/redisbackplane"
+		if within(from, library) && !within(from, redis) && (within(to, redis) || strings.HasPrefix(to, "github.com/redis/")) {
+			return "programs that do not scale out must not carry a Redis client"
+		}
+		return ""
+	}},
 }
 
 // breaches returns a line for each import of p that breaks r.
@@ -212,6 +219,10 @@ func TestRules(t *testing.T) {
 		{server + "/web", server + "/cmd/signalbox", rules[6].name},
 		{server + "/web", "testing", rules[7].name},
 		{library, library + "/protocol/protocoltest", rules[7].name},
+		{library, library + "/redisbackplane", rules[8].name},
+		{library + "/signalrtest", "github.com/redis/rueidis", rules[8].name},
+		{library + "/redisbackplane", "github.com/redis/rueidis", ""},
+		{server + "/cmd/signalbox", library + "/redisbackplane", ""},
 		{server + "/web/webtest", "testing", ""},
 		{server + "/web", "net/http", ""},
 	} {

@@ -157,9 +157,8 @@ type countedConn struct {
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.c.written.Add(int64(n))
-	return n, err
+	c.c.written.Add(int64(len(p))) // first: what it causes may be seen before it returns
+	return c.Conn.Write(p)
 }
 
 func (c *countedConn) Read(p []byte) (int, error) {

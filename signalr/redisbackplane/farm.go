@@ -21,7 +21,9 @@ const (
 )
 
 // sendClose closes connections on all servers, this one included.
-func (b *Backplane) sendClose(ctx context.Context, to signalr.Target, last *protocol.Close, msg *signalr.SerializedMessage) error {
+func (b *Backplane) sendClose(
+	ctx context.Context, to signalr.Target, last *protocol.Close, msg *signalr.SerializedMessage,
+) error {
 	p := msgp.AppendArrayHeader(nil, 6)
 	p = msgp.AppendUint8(p, farmClose)
 	p = msgp.AppendUint8(p, uint8(to.Kind))

@@ -95,7 +95,8 @@ func TestCount(t *testing.T) {
 	short := newNode(t, r, func(o *redisbackplane.Options) { o.Timeout = 200 * time.Millisecond })
 	connected(short)
 	r.listen(hubName + ":internal:farm")
-	if got, err := short.b.Count(short.ctx()); !errors.Is(err, context.DeadlineExceeded) || got.Total != 1 || len(got.Servers) != 3 {
+	got, err := short.b.Count(short.ctx())
+	if !errors.Is(err, context.DeadlineExceeded) || got.Total != 1 || len(got.Servers) != 3 {
 		t.Errorf("with a server that is silent: %v, %v", got, err)
 	}
 }
@@ -141,7 +142,8 @@ func TestAskedTwiceUnderOneID(t *testing.T) {
 			t.Fatalf("the client got %q", got)
 		}
 	}
-	if m := l.next(); !strings.Contains(m.Message, `"invocationId":"q","error":"ID collision occurred when using client results. This is likely a bug in SignalR."`) {
+	refusal := `"invocationId":"q","error":"ID collision occurred when using client results. This is likely a bug in SignalR."`
+	if m := l.next(); !strings.Contains(m.Message, refusal) {
 		t.Errorf("the second asker got %q", m.Message)
 	}
 	a.write(`{"type":3,"invocationId":"q","result": [ 1, {"a":2} ]}`)

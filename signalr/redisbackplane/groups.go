@@ -84,17 +84,21 @@ func (b *Backplane) isGone(ctx context.Context, l *link, connectionID string) (b
 	} else {
 		cmd = l.client.B().PubsubNumsub().Channel(channel).Build()
 	}
-	within, cancel := context.WithTimeout(ctx, b.opts.Timeout)
+	limit, patient := b.limit(ctx)
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	reply, err := l.client.Do(within, cmd).ToArray()
-	if err == nil && len(reply) == 2 {
-		n, err := reply[1].AsInt64()
-		return n == 0 && err == nil, nil
-	}
 	if err != nil {
-		return false, b.judge(ctx, l, err)
+		return false, b.judge(l, err, patient)
 	}
-	return false, nil // an answer that means nothing here
+	if len(reply) != 2 {
+		return false, nil // it means nothing here
+	}
+	n, err := reply[1].AsInt64()
+	if b.subs.isHeard(channel) {
+		n-- // it has just ended here
+	}
+	return n <= 0 && err == nil, nil
 }
 
 // commandGroups asks the connection's server, and waits until it has confirmed.

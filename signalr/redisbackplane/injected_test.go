@@ -118,7 +118,8 @@ func TestPublished(t *testing.T) {
 	connected(n)
 	me := n.connectJSON("me")
 	all := hubName + ":"
-	l := r.listen(all+"all", all+"group:g1", all+"group:nogroup", all+"group:grüppe 日本", all+"user:zoe", all+"connection:nobody")
+	l := r.listen(all+"all", all+"group:g1", all+"group:nogroup", all+"group:grüppe 日本", all+"user:zoe",
+		all+"connection:nobody")
 	clients := n.hub.Clients()
 	golden := map[string][]byte{}
 	channels := map[string]string{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -51,13 +52,14 @@ func (b *Backplane) run(ctx context.Context) {
 				break
 			}
 		}
+		start := time.Now()
 		ready, err := b.serve(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		b.changeState(Disconnected, err)
-		if ready {
-			delay = 0
+		if ready && time.Since(start) > b.opts.ReconnectDelay {
+			delay = 0 // one that is lost again at once is no better than none
 		} else {
 			delay = min(max(2*delay, firstReconnectIn), b.opts.ReconnectDelay)
 		}
@@ -185,14 +187,12 @@ func (b *Backplane) work(l *link) error {
 			return err
 		}
 		b.subs.confirm(next, add, remove)
-		for pubs := next.publications; len(pubs) > 0; {
-			n := min(len(pubs), messagesAtATime)
-			for _, r := range b.publishOn(l.ctx, l, pubs[:n]) {
+		for pubs := range slices.Chunk(next.publications, messagesAtATime) {
+			for _, r := range b.publishOn(l.ctx, l, pubs) {
 				if r.err != nil {
 					b.opts.Logger.Warn("an answer to another server was not published", "error", r.err)
 				}
 			}
-			pubs = pubs[n:]
 		}
 	}
 }
@@ -217,12 +217,10 @@ func (b *Backplane) unsubscribe(l *link, names []string) error {
 
 // doAll runs commands for many channels, pipelined, with a bound on the time of each part. A failure ends the link.
 func (b *Backplane) doAll(l *link, what string, names []string, command func(names []string) rueidis.Completed) error {
-	for len(names) > 0 {
+	for part := range slices.Chunk(names, commandsAtATime*namesPerCommand) {
 		var cmds []rueidis.Completed
-		for len(names) > 0 && len(cmds) < commandsAtATime {
-			n := min(len(names), namesPerCommand)
-			cmds = append(cmds, command(names[:n]))
-			names = names[n:]
+		for few := range slices.Chunk(part, namesPerCommand) {
+			cmds = append(cmds, command(few))
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, b.opts.Timeout)
 		results := l.sub.DoMulti(ctx, cmds...)

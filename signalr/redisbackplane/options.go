@@ -58,7 +58,7 @@ func (o Options) validate() error {
 	case o.HubName == "":
 		return errors.New("HubName is empty")
 	case o.Timeout < 0, o.AckTimeout < 0, o.ReconnectDelay < 0:
-		return fmt.Errorf("Timeout, AckTimeout and ReconnectDelay must not be negative") //lint:ignore ST1005 names of fields
+		return errors.New("Timeout, AckTimeout and ReconnectDelay must not be negative")
 	}
 	return nil
 }

@@ -167,7 +167,7 @@ func header(what string, b []byte, least uint32) (n uint32, rest []byte, err err
 		return 0, b, fmt.Errorf("reading a payload: %w", err)
 	}
 	if n < least {
-		return 0, b, errors.New("Insufficient items in " + what + " array.") //lint:ignore ST1005 the reference's text
+		return 0, b, errors.New("Insufficient items in " + what + " array.")
 	}
 	return n, rest, nil
 }

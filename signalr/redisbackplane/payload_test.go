@@ -106,7 +106,9 @@ func TestChannelNames(t *testing.T) {
 				}
 			}
 		}
-		for _, other := range []string{"", "all", c.prefix + "Other:all", c.name("unknown", ""), c.name("allx", ""), c.prefix + c.hub} {
+		for _, other := range []string{
+			"", "all", c.prefix + "Other:all", c.name("unknown", ""), c.name("allx", ""), c.prefix + c.hub,
+		} {
 			if _, _, ok := c.split(other); ok {
 				t.Errorf("%q is taken for a channel of the hub", other)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -16,6 +17,7 @@ type published struct {
 }
 
 // publishOn publishes on a link. If Redis does not answer in time, the link is given up, so that nobody else waits for it.
+// What a handler sends goes out though its connection, and with it ctx, has ended; only ctx's deadline counts.
 func (b *Backplane) publishOn(ctx context.Context, l *link, pubs []publication) []published {
 	results := make([]published, len(pubs))
 	fill := func(err error) []published {
@@ -27,9 +29,6 @@ func (b *Backplane) publishOn(ctx context.Context, l *link, pubs []publication) 
 	if l.ctx.Err() != nil {
 		return fill(b.unavailable(context.Cause(l.ctx)))
 	}
-	if err := ctx.Err(); err != nil {
-		return fill(err) // nothing went out
-	}
 	cmds := make([]rueidis.Completed, len(pubs))
 	for i, p := range pubs {
 		if b.opts.Sharded {
@@ -38,7 +37,8 @@ func (b *Backplane) publishOn(ctx context.Context, l *link, pubs []publication) 
 			cmds[i] = l.client.B().Publish().Channel(p.channel).Message(rueidis.BinaryString(p.payload)).Build()
 		}
 	}
-	bound, cancel := context.WithTimeout(ctx, b.opts.Timeout)
+	limit, patient := b.limit(ctx)
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	for i, r := range l.client.DoMulti(bound, cmds...) {
 		n, err := r.AsInt64()
@@ -48,18 +48,28 @@ func (b *Backplane) publishOn(ctx context.Context, l *link, pubs []publication) 
 			b.counters.publishedBytes.Add(uint64(len(pubs[i].payload)))
 			continue
 		}
-		results[i].err = b.judge(ctx, l, err)
+		results[i].err = b.judge(l, err, patient)
 	}
 	return results
 }
 
-// judge says what an error of a publication means, and gives the link up if it is of no use any more.
-func (b *Backplane) judge(ctx context.Context, l *link, err error) error {
+// limit is how long Redis may take for what a caller wants; patient says that the caller would wait for longer.
+func (b *Backplane) limit(ctx context.Context) (limit time.Duration, patient bool) {
+	if deadline, ok := ctx.Deadline(); ok {
+		if left := time.Until(deadline); left > 0 && left < b.opts.Timeout {
+			return left, false
+		}
+	}
+	return b.opts.Timeout, true
+}
+
+// judge says what an error of a command means, and gives the link up if it is of no use any more.
+func (b *Backplane) judge(l *link, err error, patient bool) error {
 	if re, ok := rueidis.IsRedisErr(err); ok {
 		return b.unavailable(re) // Redis has refused it
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, context.Cause(ctx)) // the caller did not wait
+	if !patient && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err) // says nothing of Redis
 	}
 	l.cancel(fmt.Errorf("publishing: %w", err))
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {

@@ -45,11 +45,13 @@ func awayRedis(t *testing.T) *redisServer {
 
 func findRedis(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("there is no redis-server here; apt-get install redis-server")
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
 	}
-	return path
+	t.Skip("there is no redis-server here; apt-get install redis-server")
+	return ""
 }
 
 func freeAddress(t *testing.T) string {

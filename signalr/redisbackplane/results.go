@@ -40,8 +40,6 @@ func (b *Backplane) Invoke(ctx context.Context, connectionID string, inv *protoc
 	channel := b.names.name(kindConnection, connectionID)
 	p := b.publishOn(ctx, l, []publication{{channel, v.append(make([]byte, 0, v.size()))}})[0]
 	switch {
-	case p.err != nil && ctx.Err() != nil:
-		return signalr.Result{}, canceled(ctx)
 	case p.err != nil:
 		return signalr.Result{}, p.err
 	case p.receivers < 1 && l.counts:
@@ -116,7 +114,7 @@ func (a *asked) put(id string, q question) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, twice := a.questions[id]; twice {
-		return errors.New("ID collision occurred when using client results. This is likely a bug in SignalR.") //lint:ignore ST1005 the reference's text
+		return errors.New("ID collision occurred when using client results. This is likely a bug in SignalR.")
 	}
 	a.questions[id] = q
 	return nil

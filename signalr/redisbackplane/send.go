@@ -12,8 +12,8 @@ import (
 // Send implements [signalr.HubLifetimeManager]. It returns when Redis has taken the message; to a single connection of this
 // server, when it is in its queue. It fails, with nothing sent, when an argument cannot be encoded in one of the hub's
 // protocols. It fails with [ErrBackplaneUnavailable] when the message was delivered on this server alone, and with
-// [ErrOutcomeUnknown] when Redis was lost or ctx ended meanwhile. What comes back through Redis never waits for room in a
-// queue, whoever sent it.
+// [ErrOutcomeUnknown] when Redis was lost meanwhile or did not answer before ctx's deadline; that ctx is canceled does not
+// keep a message back. What comes back through Redis never waits for room in a queue, whoever sent it.
 func (b *Backplane) Send(ctx context.Context, to signalr.Target, msg *signalr.SerializedMessage) error {
 	if to.Kind == signalr.TargetConnections && len(to.Names) == 1 && b.local.Connection(to.Names[0]) != nil {
 		return b.local.Send(ctx, to, msg) // F-169
@@ -71,6 +71,10 @@ func (b *Backplane) distribute(
 ) error {
 	l := b.link.Load()
 	if l == nil {
+		if to.Kind == signalr.TargetConnections && b.allHere(names) {
+			to.Names = names
+			return b.local.Send(ctx, to, msg)
+		}
 		return b.deliverHere(ctx, to, msg, b.unavailable(nil))
 	}
 	var failed error
@@ -106,6 +110,11 @@ func (b *Backplane) distribute(
 		return b.deliverHere(ctx, refused, msg, failed)
 	}
 	return failed
+}
+
+// allHere says whether all these connections are this server's.
+func (b *Backplane) allHere(ids []string) bool {
+	return !slices.ContainsFunc(ids, func(id string) bool { return b.local.Connection(id) == nil })
 }
 
 // deliverHere delivers a message on this server, and returns why only there.

@@ -134,6 +134,13 @@ func (s *subscriptions) take() (b *batch, add, remove []string) {
 	return b, add, remove
 }
 
+// isHeard says whether Redis has confirmed a channel.
+func (s *subscriptions) isHeard(channel string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.channels[channel].placed
+}
+
 // isPlaced says whether Redis has confirmed a channel and was not asked to end it.
 func (s *subscriptions) isPlaced(channel string) bool {
 	s.mu.Lock()

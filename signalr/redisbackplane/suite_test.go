@@ -3,6 +3,7 @@ package redisbackplane_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
@@ -22,7 +23,7 @@ const hubName = "RefServer.TestHub"
 // newBackplane returns a backplane on a Redis server, which is closed with the test.
 func newBackplane(t *testing.T, r *redisServer, change func(*redisbackplane.Options)) *redisbackplane.Backplane {
 	t.Helper()
-	o := &redisbackplane.Options{HubName: hubName}
+	o := &redisbackplane.Options{HubName: hubName, ReconnectDelay: 50 * time.Millisecond}
 	if change != nil {
 		change(o)
 	}

@@ -221,7 +221,8 @@ func farmOrder(one, two *server) {
 	a := one.connectAs("ann")
 	one.join(a, "g")
 	for _, p := range []signalr.ClientProxy{
-		two.hub.Clients().All(), two.hub.Clients().Group("g"), two.hub.Clients().User("ann"), two.hub.Clients().Client(a.id).ClientProxy,
+		two.hub.Clients().All(), two.hub.Clients().Group("g"), two.hub.Clients().User("ann"),
+		two.hub.Clients().Client(a.id).ClientProxy,
 	} {
 		var want []string
 		for i := range 100 {

@@ -32,14 +32,21 @@ const patience = time.Minute
 const Environment = "SIGNALBOX_TEST_POSTGRES"
 
 // Server is a PostgreSQL server.
-type Server struct{ url string }
+type Server struct {
+	url     string
+	program []string // starts a private one
+	dir     string
+	as      *syscall.SysProcAttr
+	stop    func() error // nil when it is not running, or not private
+	log     bytes.Buffer // what it says, while it runs
+}
 
 // Start starts a server that keeps nothing and ends with the test, or uses the one that [Environment] names. Where
 // PostgreSQL is not installed it skips the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	if named := os.Getenv(Environment); named != "" {
-		return &Server{named}
+		return &Server{url: named}
 	}
 	bin, err := programs()
 	if err != nil {
@@ -66,12 +73,24 @@ func Start(t testing.TB) *Server {
 	if output, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, output)
 	}
-	// The shell ends the server when its standard input ends: also when this process dies without a chance to clean up.
-	server := exec.Command("sh", "-c", `"$@" & server=$!; read -r _; kill -INT $server; wait $server`, "sh",
-		filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
-	var log bytes.Buffer
-	server.Dir, server.SysProcAttr = dir, as
-	server.Stdout, server.Stderr = &log, &log
+	s := &Server{
+		url: "postgres:///postgres?" + url.Values{"host": {dir}, "user": {"signalbox"}}.Encode(), dir: dir, as: as,
+		// The shell ends the server when its standard input ends: also when this process dies without a chance to clean up.
+		program: []string{"sh", "-c", `"$@" & server=$!; read -r _; kill -INT $server; wait $server`, "sh",
+			filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"},
+	}
+	s.start(t)
+	t.Cleanup(func() { s.halt(t) })
+	return s
+}
+
+// start starts a private server that is not running, and waits until it answers.
+func (s *Server) start(t testing.TB) {
+	t.Helper()
+	server := exec.Command(s.program[0], s.program[1:]...)
+	server.Dir, server.SysProcAttr = s.dir, s.as
+	s.log.Reset()
+	server.Stdout, server.Stderr = &s.log, &s.log
 	server.WaitDelay = patience
 	stdin, err := server.StdinPipe()
 	if err != nil {
@@ -80,17 +99,37 @@ func Start(t testing.TB) *Server {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stop := func() error { return errors.Join(stdin.Close(), server.Wait()) }
-	s := &Server{"postgres:///postgres?" + url.Values{"host": {dir}, "user": {"signalbox"}}.Encode()}
+	s.stop = func() error { return errors.Join(stdin.Close(), server.Wait()) }
 	if err := s.await(t.Context()); err != nil {
-		t.Fatalf("starting PostgreSQL: %v\n%s", errors.Join(err, stop()), &log)
+		stop := s.stop
+		s.stop = nil
+		t.Fatalf("starting PostgreSQL: %v\n%s", errors.Join(err, stop()), &s.log)
 	}
-	t.Cleanup(func() {
-		if err := stop(); err != nil {
-			t.Errorf("stopping PostgreSQL: %v\n%s", err, &log)
-		}
-	})
-	return s
+}
+
+// halt stops a private server if it is running.
+func (s *Server) halt(t testing.TB) {
+	t.Helper()
+	if s.stop == nil {
+		return
+	}
+	stop := s.stop
+	s.stop = nil
+	if err := stop(); err != nil {
+		t.Errorf("stopping PostgreSQL: %v\n%s", err, &s.log)
+	}
+}
+
+// Restart stops the server, which cuts its clients off, and starts it again with what was committed. A server that the
+// environment names is not the test's to restart: false says so. It is for the test's own goroutine.
+func (s *Server) Restart(t testing.TB) bool {
+	t.Helper()
+	if s.program == nil {
+		return false
+	}
+	s.halt(t)
+	s.start(t)
+	return true
 }
 
 // NewDatabase returns the URL of a database that is empty: a schema of its own, which ends with the test.

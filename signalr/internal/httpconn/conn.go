@@ -562,6 +562,10 @@ func (c *Conn) tick(now Instant) {
 		c.dispose(nil)
 		return
 	}
+	if ok && ws.overdue(now) {
+		c.dispose(nil)
+		return
+	}
 	if expired {
 		c.endInput(nil)
 		c.cancel() // calls that run or wait do not keep it

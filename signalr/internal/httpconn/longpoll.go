@@ -194,6 +194,7 @@ func (ep *Endpoint) serveDelete(w http.ResponseWriter, c *Conn) {
 	if polling {
 		c.deleted = true
 	}
+	unheard := polling && c.finished && c.state == stateInactive // its end came between two polls
 	c.mu.Unlock()
 	if !polling {
 		answer(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
@@ -201,5 +202,8 @@ func (ep *Endpoint) serveDelete(w http.ResponseWriter, c *Conn) {
 	}
 	c.endInput(nil)
 	c.cancel() // calls that run or wait do not keep it
+	if unheard {
+		c.dispose(nil) // nobody will fetch the rest
+	}
 	answer(w, http.StatusAccepted, "")
 }

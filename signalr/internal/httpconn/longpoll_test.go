@@ -220,6 +220,18 @@ func TestDelete(t *testing.T) {
 			}
 		})
 	})
+	t.Run("after the App has ended", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			b := newBench(t)
+			target, a := b.poll()
+			a.c.Finish(nil) // because of what was posted; the client polls no more
+			wantAnswer(t, "DELETE", b.do(http.MethodDelete, target, ""), http.StatusAccepted, "text/plain", "")
+			<-a.ended
+			if n := b.mgr.Count(); n != 0 {
+				t.Errorf("%d connections are left", n)
+			}
+		})
+	})
 	t.Run("an App that does not end", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			b := newBench(t)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/signalr/transport"
@@ -20,6 +21,8 @@ type Manager struct {
 	frames            framePool
 	reads             readPool
 	trim              trimmer
+	usePoller         bool
+	pollTurn          atomic.Uint32
 	farm              *farm // nil without one
 	log               *slog.Logger
 	metrics           Metrics
@@ -30,6 +33,7 @@ type Manager struct {
 	down              chan struct{}  // closed when a shutdown has ended
 
 	mu        sync.Mutex
+	poller    *poller // made for the first socket
 	conns     map[connKey]*Conn
 	endpoints map[string]*Endpoint // by path
 	spent     map[connKey]Instant  // tokens whose connection is over, until they expire
@@ -47,6 +51,8 @@ type ManagerOptions struct {
 	DisconnectTimeout time.Duration
 	// Farm makes this one of several nodes; nil means that it is alone. The nodes share TokenKeys.
 	Farm *FarmOptions
+	// Poller has one goroutine wait for all WebSockets, where that can be.
+	Poller bool
 	// TrimMemory has memory given back to the system when many connections have come or gone.
 	TrimMemory bool
 	// Metrics may be nil.
@@ -96,6 +102,7 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 		down:              make(chan struct{}),
 	}
 	m.trim.enabled = o.TrimMemory
+	m.usePoller = o.Poller
 	if o.Farm != nil {
 		m.farm = newFarm(m, *o.Farm)
 	}
@@ -150,6 +157,24 @@ func (m *Manager) startTicksLocked() {
 		m.ticking = true
 		m.tickers.Go(m.tickLoop)
 	}
+}
+
+// pollerOrNil returns the poller, or nil when sockets have readers of their own.
+func (m *Manager) pollerOrNil() *poller {
+	if !m.usePoller {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.poller == nil {
+		p, err := newPoller()
+		if err != nil {
+			m.log.Info("WebSockets have a goroutine each", "error", err)
+			return nil
+		}
+		m.poller = p
+	}
+	return m.poller
 }
 
 // endpoint returns the endpoint of a path, or nil.
@@ -277,6 +302,12 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 		m.readers.Wait()
 		m.workers.close()
 		m.workers.wait()
+		m.mu.Lock()
+		p := m.poller
+		m.mu.Unlock()
+		if p != nil {
+			p.close()
+		}
 		close(done)
 	}()
 	select {
@@ -336,7 +367,7 @@ func (p *readPool) get() *wsRead {
 }
 
 func (p *readPool) put(r *wsRead) {
-	*r = wsRead{}
+	*r = wsRead{once: r.once}
 	p.pool.Put(r)
 }
 

@@ -12,50 +12,61 @@ import (
 // holds no buffer while it waits: it asks the system to read only when the socket is readable, and takes a buffer from
 // the pool for that.
 func receiveAll(nc net.Conn, pool *bufferPool, take receiver) error {
-	// The very types of package net: a type that only embeds one may do something of its own with the bytes.
-	var sc syscall.Conn
-	switch nc := nc.(type) {
-	case *net.TCPConn:
-		sc = nc
-	case *net.UnixConn:
-		sc = nc
-	default:
+	sc := plainSocket(nc)
+	if sc == nil {
 		return receivePlain(nc, pool, take)
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
 		return err
 	}
-	var end error
-	// One call for the whole life of the socket: the poller tells of what comes while the function is busy, too, so that
-	// after a read that did not fill the buffer there is no need to ask whether there is more.
-	err = raw.Read(func(fd uintptr) (done bool) {
+	var (
+		buf    *[bufferSize]byte
+		n      int
+		failed error
+	)
+	// take is called outside: closing the socket waits for this function.
+	read := func(fd uintptr) (done bool) {
+		buf = pool.get()
 		for {
-			buf := pool.get()
-			n, err := syscall.Read(int(fd), buf[:])
-			switch {
-			case err == syscall.EINTR:
-				pool.put(buf)
-			case err == syscall.EAGAIN:
-				pool.put(buf)
-				return false
-			case err != nil:
-				pool.put(buf)
-				end = err
-				return true
-			case n <= 0:
-				pool.put(buf)
-				end = io.EOF
-				return true
-			case !take(buf, n):
-				return true
-			case n < bufferSize:
-				return false
+			if n, failed = syscall.Read(int(fd), buf[:]); failed != syscall.EINTR {
+				break
 			}
 		}
-	})
-	if err != nil {
-		return err
+		if failed == syscall.EAGAIN {
+			pool.put(buf)
+			buf = nil
+			return false
+		}
+		return true
 	}
-	return end
+	for {
+		if err := raw.Read(read); err != nil {
+			return err
+		}
+		if n <= 0 {
+			pool.put(buf)
+			if failed == nil {
+				failed = io.EOF
+			}
+			return failed
+		}
+		full := buf
+		buf = nil
+		if !take(full, n) {
+			return nil
+		}
+	}
+}
+
+// plainSocket returns nc if its bytes are those of a socket. It wants the very types of package net: a type that only
+// embeds one may do something of its own with the bytes.
+func plainSocket(nc net.Conn) syscall.Conn {
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		return nc
+	case *net.UnixConn:
+		return nc
+	}
+	return nil
 }

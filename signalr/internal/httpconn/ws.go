@@ -18,6 +18,8 @@ type wsDriver struct {
 	nc net.Conn
 	// busy keeps the reader from going on until a worker is done with the frames.
 	busy sync.WaitGroup
+	// polled is in use if the poller watches the socket; else there is a reader.
+	polled polled
 	// writeStart is the Instant at which the write that runs began; 0 when none does.
 	writeStart atomic.Int64
 
@@ -62,6 +64,7 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 		return
 	}
 	d := &wsDriver{c: c, nc: nc}
+	d.preparePoll()
 	attached := false
 	if turn == 1 {
 		attached = c.attach(d)
@@ -70,6 +73,9 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 	}
 	if !attached {
 		_ = nc.Close()
+		return
+	}
+	if d.poll(early) {
 		return
 	}
 	// The HTTP handler returns, so that its buffers and stack become garbage; the reader ends with the socket, which
@@ -120,15 +126,32 @@ type wsRead struct {
 	buf     *[bufferSize]byte // what p lies in, to be given back; nil if it is not of the pool
 	p       []byte
 	payload []byte // where Data collects
+
+	// What readSocket works with.
+	once func(fd uintptr) bool
+	n    int
+	err  error
 }
 
 // Run unmasks the frames, gives the App their payloads in one piece, lets the reader go on, and then runs what the
 // App wants run, which may look at the payloads until it ends.
 func (r *wsRead) Run() {
 	d := r.d
+	task, bad := r.feed()
+	ended := d.ended
+	d.busy.Done() // before the socket is closed, which waits for the reader
+	if ended {
+		d.goodbye(d.bye, bad)
+	}
+	r.finish(task)
+}
+
+// feed unmasks the frames and gives the App their payloads. The task is what the App wants run; the error is how the
+// frames break the rules.
+func (r *wsRead) feed() (task Task, bad error) {
+	d := r.d
 	r.payload = r.p[:0] // payloads move down over the headers: they are never longer than what held them
 	err := d.reader.Feed(r.p, r)
-	var task Task
 	if len(r.payload) > 0 {
 		task = d.receive(r.payload)
 	}
@@ -138,15 +161,19 @@ func (r *wsRead) Run() {
 			d.bye = v.Code
 		}
 	}
-	ended := d.ended
-	d.busy.Done() // before the socket is closed, which waits for the reader
-	if ended {
-		d.goodbye(d.bye, err)
-	}
+	return task, err
+}
+
+// finish runs the task, which may look at what was read, and releases r.
+func (r *wsRead) finish(task Task) {
 	if task != nil {
 		task.Run()
 	}
-	m := d.c.mgr
+	r.release()
+}
+
+func (r *wsRead) release() {
+	m := r.d.c.mgr
 	if r.buf != nil {
 		m.buffers.put(r.buf)
 	}
@@ -240,7 +267,10 @@ func (d *wsDriver) replaced() {
 const replaceTimeout = 100 * time.Millisecond
 
 // abort closes the socket, which ends the reader and any write.
-func (d *wsDriver) abort() { _ = d.nc.Close() }
+func (d *wsDriver) abort() {
+	_ = d.nc.Close()
+	d.forget()
+}
 
 // stuck says whether a write has been running for longer than limit (F-052). A limit below zero is none.
 func (d *wsDriver) stuck(now Instant, limit time.Duration) bool {
@@ -352,6 +382,9 @@ func (d *wsDriver) closeWritten() {
 	done := d.peerDone
 	c.mu.Unlock()
 	if !done {
+		if d.awaitClose(c.mgr.now() + Instant(c.ep.opts.CloseTimeout)) {
+			return
+		}
 		if err := d.nc.SetReadDeadline(time.Now().Add(c.ep.opts.CloseTimeout)); err == nil {
 			return
 		}

@@ -1,0 +1,3 @@
+module signalbox/bench/servers/host
+
+go 1.26.0

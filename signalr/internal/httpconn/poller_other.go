@@ -1,0 +1,21 @@
+//go:build !linux
+
+package httpconn
+
+import "errors"
+
+// poller waits for many sockets with one goroutine, where the system has epoll.
+type poller struct{}
+
+func newPoller() (*poller, error) { return nil, errors.ErrUnsupported }
+
+func (*poller) close() {}
+
+// polled is what a wsDriver has whose socket a poller watches.
+type polled struct{}
+
+func (*wsDriver) preparePoll()            {}
+func (*wsDriver) poll([]byte) bool        { return false }
+func (*wsDriver) forget()                 {}
+func (*wsDriver) awaitClose(Instant) bool { return false }
+func (*wsDriver) overdue(Instant) bool    { return false }
