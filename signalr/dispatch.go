@@ -22,6 +22,10 @@ type Invocation struct {
 	bindErr error // what Decode failed with
 	uploads []*upload
 	turn    bool // holds one of the connection's turns; guarded by conn.mu
+
+	// Here to save their allocations: what the adapters of func.go decode into, and the answer.
+	dst  [3]any
+	done protocol.Completion
 }
 
 // Target returns the name of the method as it was registered.
@@ -44,6 +48,12 @@ func (inv *Invocation) Decode(dst ...any) error {
 	}
 	inv.bindErr = err
 	return err
+}
+
+// decode is Decode for at most three arguments, without a slice of its own.
+func (inv *Invocation) decode(n int, a, b, c any) error {
+	inv.dst = [3]any{a, b, c}
+	return inv.Decode(inv.dst[:n]...)
 }
 
 // invocationContext is the connection's context with the invocation in it, so that a client result can give the
@@ -76,7 +86,6 @@ func (c *Connection) accept(m *protocol.Invocation) *Invocation {
 			&protocol.ArgumentError{Err: m.ArgumentsErr}, c.hub.opts.EnableDetailedErrors))
 		return nil
 	}
-	failed := "An unexpected error occurred invoking '" + method.Name + "' on the server."
 	switch {
 	case m.Stream && method.Stream == nil:
 		c.refuseCall(m, "The client attempted to invoke the non-streaming '"+method.Name+"' method with a streaming invocation.")
@@ -85,7 +94,7 @@ func (c *Connection) accept(m *protocol.Invocation) *Invocation {
 		c.refuseCall(m, "The client attempted to invoke the streaming '"+method.Name+"' method with a non-streaming invocation.")
 		return nil
 	case len(m.StreamIDs) != method.StreamArgs:
-		c.refuseCall(m, fmt.Sprintf("%s HubException: Client sent %d stream(s), Hub method expects %d.", failed, len(m.StreamIDs), method.StreamArgs))
+		c.refuseCall(m, fmt.Sprintf("%s HubException: Client sent %d stream(s), Hub method expects %d.", unexpected(method), len(m.StreamIDs), method.StreamArgs))
 		return nil
 	}
 	inv := &Invocation{conn: c, msg: m, method: method}
@@ -106,12 +115,17 @@ func (c *Connection) accept(m *protocol.Invocation) *Invocation {
 	}
 	for i, id := range m.StreamIDs {
 		if c.uploads[id] != nil || slices.Contains(m.StreamIDs[:i], id) {
-			c.refuseCallLocked(m, failed+" HubException: Stream ID '"+id+"' is already in use.")
+			c.refuseCallLocked(m, unexpected(method)+" HubException: Stream ID '"+id+"' is already in use.")
 			return nil
 		}
 	}
 	c.claimStreamsLocked(inv)
 	return inv
+}
+
+// unexpected is how the text of an error begins that the reference throws before the method runs (F-100).
+func unexpected(method *Method) string {
+	return "An unexpected error occurred invoking '" + method.Name + "' on the server."
 }
 
 // refuseCall answers a call that cannot run, if an answer is wanted (F-087).
@@ -163,7 +177,8 @@ func (inv *Invocation) runPlain() {
 	if id == "" {
 		return
 	}
-	done := &protocol.Completion{InvocationID: id}
+	done := &inv.done
+	done.InvocationID = id
 	if err != nil {
 		done.Error, done.HasError = inv.failure(err), true
 	} else {

@@ -22,7 +22,7 @@ func Action0(f func(context.Context, *Caller) error) HandlerFunc {
 func Action1[A any](f func(context.Context, *Caller, A) error) HandlerFunc {
 	return func(ctx context.Context, inv *Invocation) (any, error) {
 		var a A
-		if err := inv.Decode(&a); err != nil {
+		if err := inv.decode(1, &a, nil, nil); err != nil {
 			return nil, err
 		}
 		return nil, f(ctx, inv.Caller(), a)
@@ -36,7 +36,7 @@ func Action2[A, B any](f func(context.Context, *Caller, A, B) error) HandlerFunc
 			a A
 			b B
 		)
-		if err := inv.Decode(&a, &b); err != nil {
+		if err := inv.decode(2, &a, &b, nil); err != nil {
 			return nil, err
 		}
 		return nil, f(ctx, inv.Caller(), a, b)
@@ -51,7 +51,7 @@ func Action3[A, B, C any](f func(context.Context, *Caller, A, B, C) error) Handl
 			b B
 			c C
 		)
-		if err := inv.Decode(&a, &b, &c); err != nil {
+		if err := inv.decode(3, &a, &b, &c); err != nil {
 			return nil, err
 		}
 		return nil, f(ctx, inv.Caller(), a, b, c)
@@ -72,7 +72,7 @@ func Func0[R any](f func(context.Context, *Caller) (R, error)) HandlerFunc {
 func Func1[A, R any](f func(context.Context, *Caller, A) (R, error)) HandlerFunc {
 	return func(ctx context.Context, inv *Invocation) (any, error) {
 		var a A
-		if err := inv.Decode(&a); err != nil {
+		if err := inv.decode(1, &a, nil, nil); err != nil {
 			return nil, err
 		}
 		return f(ctx, inv.Caller(), a)
@@ -86,7 +86,7 @@ func Func2[A, B, R any](f func(context.Context, *Caller, A, B) (R, error)) Handl
 			a A
 			b B
 		)
-		if err := inv.Decode(&a, &b); err != nil {
+		if err := inv.decode(2, &a, &b, nil); err != nil {
 			return nil, err
 		}
 		return f(ctx, inv.Caller(), a, b)
@@ -101,7 +101,7 @@ func Func3[A, B, C, R any](f func(context.Context, *Caller, A, B, C) (R, error))
 			b B
 			c C
 		)
-		if err := inv.Decode(&a, &b, &c); err != nil {
+		if err := inv.decode(3, &a, &b, &c); err != nil {
 			return nil, err
 		}
 		return f(ctx, inv.Caller(), a, b, c)
@@ -122,7 +122,7 @@ func Stream0[T any](f func(context.Context, *Caller) iter.Seq2[T, error]) Stream
 func Stream1[A, T any](f func(context.Context, *Caller, A) iter.Seq2[T, error]) StreamHandlerFunc {
 	return func(ctx context.Context, inv *Invocation) (iter.Seq2[any, error], error) {
 		var a A
-		if err := inv.Decode(&a); err != nil {
+		if err := inv.decode(1, &a, nil, nil); err != nil {
 			return nil, err
 		}
 		return Items(f(ctx, inv.Caller(), a)), nil
@@ -136,7 +136,7 @@ func Stream2[A, B, T any](f func(context.Context, *Caller, A, B) iter.Seq2[T, er
 			a A
 			b B
 		)
-		if err := inv.Decode(&a, &b); err != nil {
+		if err := inv.decode(2, &a, &b, nil); err != nil {
 			return nil, err
 		}
 		return Items(f(ctx, inv.Caller(), a, b)), nil

@@ -19,6 +19,8 @@ import (
 type MemoryLifetimeManager struct {
 	invocations atomic.Uint64
 
+	targets targetPool
+
 	mu      sync.RWMutex
 	conns   map[string]*member
 	groups  map[string]map[*Connection]struct{}
@@ -106,28 +108,65 @@ func (m *MemoryLifetimeManager) Send(ctx context.Context, to Target, msg *Serial
 }
 
 // sendToOthers sends to everybody but the origin and says whether that is to get the message too: it may have to wait
-// for room, which nobody does under the lock.
+// for room.
 func (m *MemoryLifetimeManager) sendToOthers(to *Target, msg *SerializedMessage) (own bool, err error) {
+	list := m.targets.get()
+	defer m.targets.put(list)
+	*list = m.appendTargets(*list, to)
+	f := fanOut{msg: msg, to: to}
+	for _, conn := range *list {
+		f.send(conn)
+	}
+	return f.own, f.err
+}
+
+// appendTargets collects the connections that to names. The lock is held for no longer than that: connections come and
+// go while a message is on its way to many.
+func (m *MemoryLifetimeManager) appendTargets(list []*Connection, to *Target) []*Connection {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	f := fanOut{msg: msg, to: to}
+	sets := m.groups
 	switch to.Kind {
 	case TargetAll:
 		for _, mem := range m.conns {
-			f.send(mem.conn)
+			list = append(list, mem.conn)
 		}
+		return list
 	case TargetConnections:
 		for _, id := range to.Names {
 			if mem := m.conns[id]; mem != nil {
-				f.send(mem.conn)
+				list = append(list, mem.conn)
 			}
 		}
-	case TargetGroups:
-		f.sendSets(m.groups)
+		return list
 	case TargetUsers:
-		f.sendSets(m.users)
+		sets = m.users
 	}
-	return f.own, f.err
+	for i, name := range to.Names {
+		if slices.Contains(to.Names[:i], name) {
+			continue
+		}
+		for conn := range sets[name] {
+			list = append(list, conn)
+		}
+	}
+	return list
+}
+
+// targetPool holds the lists of connections that messages go to.
+type targetPool struct{ pool sync.Pool }
+
+func (p *targetPool) get() *[]*Connection {
+	if list, ok := p.pool.Get().(*[]*Connection); ok {
+		return list
+	}
+	return new([]*Connection)
+}
+
+func (p *targetPool) put(list *[]*Connection) {
+	clear(*list)
+	*list = (*list)[:0]
+	p.pool.Put(list)
 }
 
 // fanOut is one message on its way to many connections.
@@ -139,17 +178,6 @@ type fanOut struct {
 	// The last encoding, so that the lock of the message is not taken for every receiver.
 	proto protocol.HubProtocol
 	frame httpconn.Frame
-}
-
-func (f *fanOut) sendSets(sets map[string]map[*Connection]struct{}) {
-	for i, name := range f.to.Names {
-		if slices.Contains(f.to.Names[:i], name) {
-			continue
-		}
-		for conn := range sets[name] {
-			f.send(conn)
-		}
-	}
 }
 
 func (f *fanOut) send(conn *Connection) {

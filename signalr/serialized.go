@@ -86,6 +86,24 @@ func (s *SerializedMessage) encode(p protocol.HubProtocol) (httpconn.Frame, erro
 	return httpconn.Frame{}, errProtocolMissing
 }
 
+// roomFor guesses how long a message will be, so that most buffers need not grow.
+func roomFor(m protocol.Message) int {
+	const envelope = 128
+	switch m := m.(type) {
+	case *protocol.Completion:
+		text, _ := m.Result.(string)
+		return envelope + len(text)
+	case *protocol.Invocation:
+		n := envelope
+		for _, arg := range m.Arguments {
+			text, _ := arg.(string)
+			n += len(text)
+		}
+		return n
+	}
+	return envelope
+}
+
 // encodeFrame encodes and frames m. A value whose own code panics is an error: the goroutine may be the server's.
 func encodeFrame(p protocol.HubProtocol, m protocol.Message) (f httpconn.Frame, err error) {
 	defer func() {
@@ -93,7 +111,7 @@ func encodeFrame(p protocol.HubProtocol, m protocol.Message) (f httpconn.Frame, 
 			err = fmt.Errorf("encoding a message for protocol %q: %w", p.Name(), &panicError{v})
 		}
 	}()
-	buf, err := p.Append(make([]byte, httpconn.FrameRoom, 128), m)
+	buf, err := p.Append(make([]byte, httpconn.FrameRoom, roomFor(m)), m)
 	if err != nil {
 		return httpconn.Frame{}, fmt.Errorf("encoding a message for protocol %q: %w", p.Name(), err)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -51,8 +52,8 @@ type farm struct {
 	watchers sync.WaitGroup
 
 	mu     sync.Mutex
-	peers  map[netip.AddrPort]*peer
-	gone   map[netip.AddrPort]Instant // nodes that do not answer, until when they are not asked again
+	peers  map[home]*peer
+	gone   map[home]Instant // nodes that do not answer, until when they are not asked again
 	closed bool
 }
 
@@ -68,7 +69,7 @@ const claimTimeout = 5 * time.Second
 func newFarm(m *Manager, o FarmOptions) *farm {
 	f := &farm{
 		m: m, opts: o, log: m.log, self: home{addr: netip.AddrPortFrom(o.Address.Addr().Unmap(), o.Address.Port())},
-		peers: make(map[netip.AddrPort]*peer), gone: make(map[netip.AddrPort]Instant),
+		peers: make(map[home]*peer), gone: make(map[home]Instant),
 	}
 	_, _ = rand.Read(f.self.node[:]) // never fails
 	f.proxy = &httputil.ReverseProxy{
@@ -145,7 +146,7 @@ func (f *farm) route(ep *Endpoint, w http.ResponseWriter, r *http.Request) (done
 	if socket && !ep.opts.CheckOrigin(r) {
 		return false // is refused there
 	}
-	ctx, leave, err := f.enter(r.Context(), tok.home.addr)
+	ctx, leave, err := f.enter(r.Context(), tok.home)
 	if err != nil {
 		f.failed(w, r, err)
 		return true
@@ -354,26 +355,25 @@ const (
 	goneFor      = 5 * time.Second // for so long it is not asked again
 )
 
-// enter says that a request is about to be passed on to addr. Its context ends when that node is gone, or this one
+// enter says that a request is about to be passed on to a node. Its context ends when that node is gone, or this one
 // goes down; leave must be called when it has been answered.
-func (f *farm) enter(ctx context.Context, addr netip.AddrPort) (_ context.Context, leave func(), err error) {
+func (f *farm) enter(ctx context.Context, to home) (_ context.Context, leave func(), err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
 		return nil, nil, errLeaving
 	}
-	if until, ok := f.gone[addr]; ok {
-		if f.m.now() < until {
-			return nil, nil, errPeerGone
-		}
-		delete(f.gone, addr)
+	now := f.m.now()
+	maps.DeleteFunc(f.gone, func(_ home, until Instant) bool { return until <= now })
+	if _, gone := f.gone[to]; gone {
+		return nil, nil, errPeerGone // one that was started again at the same address is another
 	}
-	p := f.peers[addr]
+	p := f.peers[to]
 	if p == nil {
 		p = &peer{}
 		p.ctx, p.cancel = context.WithCancelCause(context.Background())
-		f.peers[addr] = p
-		f.watchers.Go(func() { f.watch(addr, p) })
+		f.peers[to] = p
+		f.watchers.Go(func() { f.watch(to, p) })
 	}
 	p.inFlight++
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -388,7 +388,7 @@ func (f *farm) enter(ctx context.Context, addr netip.AddrPort) (_ context.Contex
 }
 
 // watch asks a node whether it is there for as long as requests are being passed on to it.
-func (f *farm) watch(addr netip.AddrPort, p *peer) {
+func (f *farm) watch(to home, p *peer) {
 	ticker := time.NewTicker(pingInterval)
 	defer ticker.Stop()
 	failures := 0
@@ -401,24 +401,24 @@ func (f *farm) watch(addr netip.AddrPort, p *peer) {
 		f.mu.Lock()
 		idle := p.inFlight == 0
 		if idle {
-			delete(f.peers, addr)
+			delete(f.peers, to)
 		}
 		f.mu.Unlock()
 		if idle {
 			p.cancel(nil)
 			return
 		}
-		if f.ping(p.ctx, addr) {
+		if f.ping(p.ctx, to.addr) {
 			failures = 0
 			continue
 		}
 		if failures++; failures < pingFailures {
 			continue
 		}
-		f.log.Warn("another node of the farm does not answer", "address", addr.String())
+		f.log.Warn("another node of the farm does not answer", "address", to.addr.String())
 		f.mu.Lock()
-		delete(f.peers, addr)
-		f.gone[addr] = f.m.now() + Instant(goneFor)
+		delete(f.peers, to)
+		f.gone[to] = f.m.now() + Instant(goneFor)
 		f.mu.Unlock()
 		p.cancel(errPeerGone)
 		return
@@ -445,9 +445,9 @@ func (f *farm) ping(ctx context.Context, addr netip.AddrPort) bool {
 func (f *farm) close() {
 	f.mu.Lock()
 	f.closed = true
-	for addr, p := range f.peers {
+	for to, p := range f.peers {
 		p.cancel(errLeaving)
-		delete(f.peers, addr)
+		delete(f.peers, to)
 	}
 	f.mu.Unlock()
 	f.watchers.Wait()

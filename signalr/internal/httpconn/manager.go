@@ -372,13 +372,20 @@ func (p *readPool) put(r *wsRead) {
 }
 
 // framePool holds the slices that queues are made of.
-type framePool struct{ pool sync.Pool }
+type framePool struct {
+	pool  sync.Pool
+	boxes sync.Pool // what slices lie in while they are in pool, so that putting them there allocates nothing
+}
 
 func (p *framePool) get() []Frame {
-	if s, ok := p.pool.Get().(*[]Frame); ok {
-		return (*s)[:0]
+	box, ok := p.pool.Get().(*[]Frame)
+	if !ok {
+		return make([]Frame, 0, 8)
 	}
-	return make([]Frame, 0, 8)
+	s := *box
+	*box = nil
+	p.boxes.Put(box)
+	return s
 }
 
 // maxPooledFrames keeps the slices of once very long queues out of the pool.
@@ -389,6 +396,10 @@ func (p *framePool) put(s []Frame) {
 		return
 	}
 	clear(s)
-	s = s[:0]
-	p.pool.Put(&s)
+	box, ok := p.boxes.Get().(*[]Frame)
+	if !ok {
+		box = new([]Frame)
+	}
+	*box = s[:0]
+	p.pool.Put(box)
 }
