@@ -62,5 +62,8 @@ func prepareDemo(ctx context.Context, store *sqlstore.Store, dir string) (key st
 	if _, key, err = store.CreateAPIKey(ctx, "demo"); err != nil {
 		return "", fmt.Errorf("making the demo API key: %w", err)
 	}
+	if err := os.MkdirAll(dir, 0o700); err != nil { // With PostgreSQL nothing else is in it.
+		return "", err
+	}
 	return key, os.WriteFile(file, []byte(key+"\n"), 0o600)
 }

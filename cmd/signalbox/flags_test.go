@@ -33,6 +33,7 @@ func TestEveryFlagIsAVariable(t *testing.T) {
 		"drain-delay": "4m", "drain-rate": "5", "drain-timeout": "6m", "pid-file": "/elsewhere.pid", "wait": "7m",
 		"redis-url": "redis://cache.example:6379", "metrics-listen": "127.0.0.1:9", "log-level": "debug", "role": "staff,admin", "password-stdin": "true",
 		"database-url": "postgres://db.example/signalbox", "keep-notifications": "90d,1000", "limit": "7", "all": "true",
+		"redis-loss": "unready", "internal-listen": "127.0.0.1:98", "internal-address": "10.0.0.1:98", "farm-key-file": keyFile(t, goodKey),
 	}
 	used := map[string]bool{}
 	for command, args := range map[string][]string{
