@@ -242,11 +242,9 @@ func (c *Client) Err() error {
 	}
 }
 
-// Close ends the connection as its transport has it, and waits until nothing runs any more.
+// Close ends the connection as its transport has it, also one that was cut, and waits until nothing runs any more.
 func (c *Client) Close() {
-	if c.Err() == nil {
-		c.wire.leave()
-	}
+	c.wire.leave()
 	c.cancel()
 	<-c.done
 }

@@ -120,7 +120,7 @@ func (p *polls) receive(ctx context.Context) ([]byte, error) {
 }
 
 func (p *polls) leave() {
-	ctx, cancel := context.WithTimeout(p.c.ctx, leaveTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	_, _, _ = p.c.do(ctx, http.MethodDelete, p.c.URL, nil) // the connection is given up anyhow
 }

@@ -247,19 +247,23 @@ var outboxTests = []test{
 		wantEvents(t, s, map[string][]string{"ada": {"notification 2"}})
 	}},
 	{"rounds are bounded, and come to an end", func(t *testing.T, s Store) {
-		for i := range 120 {
-			createUser(t, s, fmt.Sprintf("user%03d", i))
-		}
+		// More users than a round takes, and one of them with more events than it takes of one.
 		var users []string
-		for i := range 120 {
-			users = append(users, fmt.Sprintf("user%03d", i))
+		for i := range 103 {
+			users = append(users, createUser(t, s, fmt.Sprintf("user%03d", i)).ID)
 		}
-		const each = 60
-		for range each {
-			if _, err := s.Notify(t.Context(), users, hello); err != nil {
-				t.Fatal(err)
-			}
+		const busy, many = "user050", 120
+		want := map[string]int{}
+		for range many {
+			notify(t, s, busy, 1)
 		}
+		if _, err := s.Notify(t.Context(), users, hello); err != nil {
+			t.Fatal(err)
+		}
+		for _, user := range users {
+			want[user] = 1
+		}
+		want[busy] += many
 		got := make(map[string][]string)
 		rounds := 0
 		for {
@@ -271,18 +275,21 @@ var outboxTests = []test{
 			for user, list := range sent {
 				got[user] = append(got[user], list...)
 			}
-			if round.Sent > 5000 {
-				t.Errorf("%d events in one round", round.Sent)
+			if len(sent) > 100 || len(sent[busy]) > 50 {
+				t.Errorf("%d users and %d events of one in a round", len(sent), len(sent[busy]))
 			}
 		}
-		for _, user := range users {
-			for i := range each {
-				if len(got[user]) != each || got[user][i] != fmt.Sprint("notification ", i+1) {
-					t.Fatalf("%s was sent %d events: %v", user, len(got[user]), got[user])
+		for user, n := range want {
+			if len(got[user]) != n {
+				t.Fatalf("%s was sent %d events, want %d", user, len(got[user]), n)
+			}
+			for i, what := range got[user] {
+				if what != fmt.Sprint("notification ", i+1) {
+					t.Fatalf("%s was sent %q at place %d", user, what, i)
 				}
 			}
 		}
-		if rounds < 2 {
+		if rounds < 3 {
 			t.Errorf("it took %d rounds", rounds)
 		}
 	}},

@@ -1,0 +1,185 @@
+//go:build unix
+
+package torture
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// nodePackage is where npm has installed the official client.
+const nodePackage = "../node/package.json"
+
+// needNode skips a test where the official client cannot run.
+func needNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("there is no Node.js, in which the official client runs")
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(nodePackage), "node_modules", "@microsoft", "signalr")); err != nil {
+		t.Skip("the official client is not installed: npm ci in e2e/node, as make test does")
+	}
+	if _, err := os.Stat("clients.mjs"); err != nil { // and so the go command knows that the result depends on it
+		t.Fatal(err)
+	}
+}
+
+// options are what clients.mjs is told of one client.
+type options struct {
+	Name      string `json:"name"`
+	User      string `json:"user"`
+	Cookie    string `json:"cookie"`
+	Transport string `json:"transport"`
+	Protocol  string `json:"protocol"`
+}
+
+// ways are the transports with the protocols that they carry.
+var ways = [][2]string{{"ws", "json"}, {"ws", "msgpack"}, {"sse", "json"}, {"lp", "json"}, {"lp", "msgpack"}}
+
+// crowd is the process with the clients, and what they have told. Its methods are safe for concurrent use.
+type crowd struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	read  chan struct{} // closed when the process has no more to say
+	log   tail
+
+	mu       sync.Mutex
+	views    map[string]*view
+	has      map[string]map[entry]bool // what is in each view
+	events   map[string]int            // by name
+	online   map[string]bool
+	connects []time.Time // of each time that one has connected
+	latest   time.Time   // when one of them last showed something
+	strange  error       // what could not be understood
+}
+
+// startCrowd starts the clients of a plan.
+func startCrowd(url string, p plan, clients []options) (*crowd, error) {
+	c := &crowd{
+		read: make(chan struct{}), views: map[string]*view{}, has: map[string]map[entry]bool{}, events: map[string]int{},
+		online: map[string]bool{}, latest: time.Now(),
+	}
+	pkg, err := filepath.Abs(nodePackage)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range clients {
+		c.views[o.Name] = &view{client: fmt.Sprintf("%s (%s, %s)", o.Name, o.Transport, o.Protocol), user: o.User}
+		c.has[o.Name] = map[entry]bool{}
+	}
+	c.cmd = exec.Command("node", "clients.mjs")
+	c.cmd.SysProcAttr, c.cmd.Stderr = endsWithParent(), &c.log
+	stdin, err := c.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	c.stdin = stdin
+	go func() {
+		defer close(c.read)
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			c.note(lines.Bytes())
+		}
+	}()
+	settings := map[string]any{"package": pkg, "url": url, "sabotage": p.sabotage, "stock": p.stock, "clients": clients}
+	if err := json.NewEncoder(stdin).Encode(settings); err != nil {
+		return nil, errors.Join(fmt.Errorf("telling the clients what to do: %w", err), c.stop())
+	}
+	return c, nil
+}
+
+// note takes a line of the clients.
+func (c *crowd) note(line []byte) {
+	var told struct {
+		Client, Event, By string
+		entry
+	}
+	err := json.Unmarshal(line, &told)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.views[told.Client]
+	if err != nil || v == nil {
+		c.strange = errors.Join(c.strange, fmt.Errorf("the clients say %q: %w", line, err))
+		return
+	}
+	switch told.Event {
+	case "shown":
+		v.shown = append(v.shown, told.entry)
+		c.has[told.Client][told.entry] = true
+		c.latest = time.Now()
+		c.events[told.By]++
+	case "connected":
+		c.online[told.Client] = true
+		c.connects = append(c.connects, time.Now())
+	}
+	c.events[told.Event]++
+}
+
+// connected says how many clients have been connected at some time.
+func (c *crowd) connected() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.online)
+}
+
+// times returns when clients have connected.
+func (c *crowd) times() []time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.connects)
+}
+
+// missing counts what clients have not shown of what is stored, and says how long nobody has shown anything.
+func (c *crowd) missing(stored map[string][]entry) (n int, quiet time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, v := range c.views {
+		for _, e := range stored[v.user] {
+			if !c.has[name][e] {
+				n++
+			}
+		}
+	}
+	return n, time.Since(c.latest)
+}
+
+// stop ends the clients.
+func (c *crowd) stop() error {
+	_ = c.stdin.Close() // fails if they have ended already
+	limit := time.AfterFunc(stopLimit, func() { _ = c.cmd.Process.Kill() })
+	defer limit.Stop()
+	<-c.read
+	if err := c.cmd.Wait(); err != nil {
+		return fmt.Errorf("the clients: %w\n%s", err, &c.log)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.strange
+}
+
+// result returns what each client has shown, by name, and how often what has happened.
+func (c *crowd) result() (views []view, events map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(c.views)) {
+		views = append(views, *c.views[name])
+	}
+	return views, maps.Clone(c.events)
+}
