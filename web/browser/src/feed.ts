@@ -8,6 +8,9 @@ export interface FeedOptions {
   show(n: Notification, read: boolean): void;
 }
 
+/** How often the server is asked for what it should have and does not tell of. */
+const maxTries = 3;
+
 /** What catching up came to. */
 export interface CaughtUp {
   /** How many notifications it brought that are unread. */
@@ -66,6 +69,7 @@ export class Feed {
     let brought = 0;
     let gap = false;
     let answer: CatchUpResult;
+    let tries = 0;
     do {
       answer = await this.options.catchUp(this.#last);
       gap ||= answer.gap;
@@ -78,7 +82,8 @@ export class Feed {
       }
       // Also when that is lower: a server whose data is from a backup counts on from there.
       this.#last = gap ? answer.lastSequence : Math.max(this.#last, answer.lastSequence);
-    } while (answer.more);
+      // Something may have been lost behind the answer, and what came after it be waiting.
+    } while (answer.more || (this.#skips() && ++tries < maxTries));
     this.#catching = false;
     for (const n of this.#waiting.splice(0).sort((a, b) => a.sequence - b.sequence)) {
       if (n.sequence > this.#last) {
@@ -86,6 +91,12 @@ export class Feed {
       }
     }
     return { brought, gap, unreadCount: answer.unreadCount };
+  }
+
+  /** Whether there is a hole between what is shown and the first that waits. */
+  #skips(): boolean {
+    const ahead = this.#waiting.map((n) => n.sequence).filter((sequence) => sequence > this.#last);
+    return ahead.length > 0 && Math.min(...ahead) > this.#last + 1;
   }
 
   #take(n: Notification, read: boolean): void {
