@@ -21,17 +21,20 @@ export const isReference = Boolean(process.env.SIGNALR_REFERENCE);
 /** A server process. Options are the environment variables that the hub's host documents (DETAILED, MAX_MSG, ...). */
 export class Server {
   #options;
+  #commandLine;
   #process;
   #exited;
   #output = [];
 
-  constructor(options = {}) {
+  /** commandLine returns the program and its arguments. */
+  constructor(options = {}, commandLine = command) {
     this.#options = options;
+    this.#commandLine = commandLine;
   }
 
   /** Starts the process and waits until it listens. Port 0 takes a free one. */
   async start(port = 0) {
-    const [program, ...args] = await command();
+    const [program, ...args] = await this.#commandLine();
     const child = spawn(program, [...args, '--urls', `http://127.0.0.1:${port}`], {
       env: { ...process.env, ...this.#options },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -93,7 +96,15 @@ export class Server {
 
 /** A server for all tests of the enclosing suite or file, started before the first and stopped after the last. */
 export function useServer(options) {
-  const server = new Server(options);
+  return use(new Server(options));
+}
+
+/** Like useServer, but it is three servers behind a balancer that sends each request to the next of them. */
+export function useFarm(options) {
+  return use(new Server(options, buildFarmhost));
+}
+
+function use(server) {
   before(() => server.start());
   after(() => server.stop());
   return server;
@@ -114,4 +125,12 @@ async function buildRefhost() {
   const env = { ...process.env, CGO_ENABLED: race ? '1' : '0' };
   await promisify(execFile)('go', args, { cwd: root, env });
   return [binary];
+}
+
+async function buildFarmhost() {
+  const [node] = await buildRefhost();
+  const binary = `${root}bin/farmhost`;
+  const env = { ...process.env, CGO_ENABLED: '0' };
+  await promisify(execFile)('go', ['build', '-trimpath', '-o', binary, './e2e/farmhost'], { cwd: root, env });
+  return [binary, '--program', node];
 }
