@@ -53,6 +53,7 @@ func TestAccessTakenAway(t *testing.T) {
 		}
 	}
 	s.backEnd(key, http.MethodPut, "/orders/7", object{"owner": "anna"}, http.StatusOK)
+	idle(t, dir) // or the watcher is told of what it sees already
 	watcher := v.connect(orderhub.Path)
 	if got := watcher.call("SubscribeToOrder", "7"); !strings.Contains(got, `"version":1`) {
 		t.Fatal(got)

@@ -95,7 +95,7 @@ func serveAll(ctx context.Context, srv *signalr.Server, web *http.Server, serve 
 		running--
 	case <-ctx.Done():
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	failed = errors.Join(failed, srv.Shutdown(limit), web.Shutdown(limit))
 	for range running {

@@ -73,7 +73,7 @@ func run(ctx context.Context, address string) error {
 		return err
 	case <-ctx.Done():
 	}
-	limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	limit, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err = srv.Shutdown(limit) // may take all of its time without an error
 	rest, cancel := context.WithTimeout(context.Background(), 2*time.Second)

@@ -122,8 +122,11 @@ func TestGarbage(t *testing.T) {
 	for _, line := range goldenLines(t, "payloads.txt") {
 		whole := unhex(t, line[3])
 		for i := range whole {
+			if i >= 64 && i%16 > 0 { // the headers are in front; FuzzPayload looks at the rest more closely
+				continue
+			}
 			readAll(whole[:i])
-			if i < 64 {
+			if i < 24 {
 				for _, c := range []byte{0xC0, 0xC1, 0xDD, 0xDF, 0xC6, 0xDB, 0xFF} {
 					changed := append([]byte(nil), whole...)
 					changed[i] = c

@@ -151,10 +151,11 @@ func farmJoinTwice(one, two *server) {
 	one.join(a, "g")
 	two.join(a, "g")
 	two.send(two.hub.Clients().Group("g"), "x")
+	a.gets("x")
 	two.leave(a, "g")
 	two.send(two.hub.Clients().Group("g"), "y")
 	two.send(two.hub.Clients().All(), "end")
-	a.gets("x", "end")
+	a.gets("end")
 }
 
 func farmAddAll(one, two *server) {
@@ -176,10 +177,11 @@ func farmLeave(one, two *server) {
 	a := one.connect()
 	one.join(a, "g")
 	two.send(two.hub.Clients().Group("g"), "x")
+	a.gets("x")
 	two.leave(a, "g")
 	two.send(two.hub.Clients().Group("g"), "y")
 	two.send(two.hub.Clients().All(), "end")
-	a.gets("x", "end")
+	a.gets("end")
 }
 
 func farmGone(one, two *server) {

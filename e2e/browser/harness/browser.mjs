@@ -36,6 +36,8 @@ class Browser {
       args: [
         '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync',
+        // A worker that is made of a text has no address, and so would need permission to reach a local server.
+        '--disable-features=LocalNetworkAccessChecks',
       ],
     });
   }
