@@ -12,6 +12,7 @@ const programs = ['chromium', 'chromium-browser', 'google-chrome'];
 export const lostConnection = [
   /net::ERR_/, /TypeError: Failed to fetch/, /WebSocket closed with status code: 1006/, /WebSocket connection to .* failed/,
   answered(404), // A connection that has just ended is not known any more.
+  answered(503), /status code '503'/i, // A server that is about to go lets nobody negotiate any more.
 ];
 
 /** ... and when a request is answered with this status. */
