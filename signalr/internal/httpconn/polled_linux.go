@@ -17,6 +17,8 @@ type polled struct {
 	// closeBy is the Instant at which the client's close frame must have come; 0 when none is awaited.
 	closeBy atomic.Int64
 	watched atomic.Bool // by the poller
+	// hungUp: the end was reported, perhaps together with the last bytes. No other edge will tell of it.
+	hungUp atomic.Bool
 }
 
 // Nobody reads until something comes; then one worker does, and looks again if more was reported meanwhile.
@@ -141,7 +143,7 @@ func (pr *polledRead) Run() {
 				return
 			}
 			r.p = r.buf[:n]
-			short = n < bufferSize
+			short = n < bufferSize && !d.polled.hungUp.Load()
 		} else {
 			short = false // the socket has not been looked at
 		}

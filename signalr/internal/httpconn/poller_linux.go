@@ -59,6 +59,9 @@ func (p *poller) run(raw syscall.RawConn) {
 			}
 			for _, e := range events[:n] {
 				if d := p.find(e); d != nil {
+					if e.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+						d.polled.hungUp.Store(true)
+					}
 					d.readable()
 				}
 			}

@@ -1,0 +1,157 @@
+package signalr
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// newPolledServer serves a hub on a socket of the system, which alone can be polled.
+func newPolledServer(t *testing.T) (s *Server, address string) {
+	t.Helper()
+	s, err := NewServer(&ServerOptions{Poller: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := NewHub(&HubOptions{Connection: ConnectionOptions{CloseTimeout: time.Second}})
+	h.Handle("Echo", Func1(func(_ context.Context, _ *Caller, v string) (string, error) { return v, nil }))
+	h.Handle("Leave", Action0(func(_ context.Context, c *Caller) error { c.Abort(); return nil }))
+	mux := http.NewServeMux()
+	s.MapHub(mux, "/hub", h)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := &http.Server{Handler: mux}
+	served := make(chan error, 1)
+	go func() { served <- web.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		_ = web.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return s, l.Addr().String()
+}
+
+func polledClient(t *testing.T, address string) *client {
+	t.Helper()
+	ws, _, err := websocket.DefaultDialer.Dial("ws://"+address+"/hub", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ws.Close() })
+	c := &client{t: t, ws: ws}
+	c.send(jsonHandshake)
+	c.want(`{}`)
+	return c
+}
+
+// becomes waits until the server has n connections.
+func becomes(t *testing.T, s *Server, n int) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); s.Connections() != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("there are %d connections, want %d", s.Connections(), n)
+		}
+	}
+}
+
+func TestPoller(t *testing.T) {
+	t.Run("messages of every size, many at once", func(t *testing.T) {
+		_, address := newPolledServer(t)
+		a, b := polledClient(t, address), polledClient(t, address)
+		for _, size := range []int{0, 1, 125, 126, 8 << 10, 8<<10 + 1, 30 << 10} {
+			text := strings.Repeat("x", size)
+			for _, c := range []*client{a, b} {
+				if got := c.call("Echo", text); got != result("c", `"`+text+`"`) {
+					t.Errorf("%d bytes: got %.100s", size, got)
+				}
+			}
+		}
+		var calls, answers []string
+		for i := range 500 {
+			id := fmt.Sprint(i)
+			calls, answers = append(calls, invocation(id, "Echo", id)), append(answers, result(id, `"`+id+`"`))
+		}
+		a.send(calls...)
+		a.want(answers...)
+	})
+	t.Run("ends", func(t *testing.T) {
+		s, address := newPolledServer(t)
+		for name, end := range map[string]func(c *client){
+			"by the client's close frame": func(c *client) {
+				if err := c.ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1000, "")); err != nil {
+					t.Fatal(err)
+				}
+				if got := c.next(); !strings.HasPrefix(got, `{"type":7`) && got != "close 1000" {
+					t.Errorf("got %s", got)
+				}
+			},
+			"by the client's silence after ours": func(c *client) {
+				c.send(invocation("", "Leave"))
+			},
+			"by the socket's end":   func(c *client) { _ = c.ws.UnderlyingConn().Close() },
+			"by the socket's reset": func(c *client) { reset(c.ws.UnderlyingConn()) },
+		} {
+			c := polledClient(t, address)
+			becomes(t, s, 1)
+			end(c)
+			t.Log(name)
+			becomes(t, s, 0)
+		}
+	})
+	t.Run("ends behind the last bytes", func(t *testing.T) {
+		s, address := newPolledServer(t)
+		for range 100 {
+			nc, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = nc.Write([]byte("GET /hub HTTP/1.1\r\nHost: " + address + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(nc), nil)
+			if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatal(res, err)
+			}
+			_ = res.Body.Close()
+			_, _ = nc.Write([]byte("\x81\x81\x00\x00\x00\x00x")) // the beginning of a handshake, and that was it
+			_ = nc.(*net.TCPConn).CloseWrite()
+			becomes(t, s, 0)
+			_ = nc.Close()
+		}
+	})
+	t.Run("a shutdown with clients that go on", func(t *testing.T) {
+		s, address := newPolledServer(t)
+		for range 20 {
+			polledClient(t, address)
+		}
+		becomes(t, s, 20)
+	})
+}
+
+// reset closes a socket so that its peer gets a reset.
+func reset(nc net.Conn) {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		panic("not a TCP connection")
+	}
+	_ = tcp.SetLinger(0)
+	_ = tcp.Close()
+}
