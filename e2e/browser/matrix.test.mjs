@@ -12,7 +12,7 @@ import { eventually } from './harness/page.mjs';
 const server = useServer({ STATEFUL: '1' });
 const browser = useBrowser();
 
-const modules = fileURLToPath(new URL('../node/node_modules/@microsoft/', import.meta.url));
+const modules = fileURLToPath(new URL('node_modules/@microsoft/', import.meta.url));
 const scripts = {
   'page.js': `${modules}signalr/dist/browser/signalr.min.js`,
   'worker.js': `${modules}signalr/dist/webworker/signalr.min.js`,
