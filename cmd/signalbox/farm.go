@@ -155,7 +155,14 @@ func (p *backplanes) Run(ctx context.Context, app *application, log *slog.Logger
 			return nil
 		case <-p.back:
 		}
-		since := time.Unix(0, p.lost.Swap(0)).Add(-resendBehind)
+		if p.away() {
+			continue // the hub that comes back last says so, too
+		}
+		lost := p.lost.Swap(0)
+		if lost == 0 {
+			continue // made good already, when another hub was back
+		}
+		since := time.Unix(0, lost).Add(-resendBehind)
 		if err := app.resend(ctx, since); err != nil && ctx.Err() == nil {
 			// Clients still find out what they miss, when they connect anew or see a gap.
 			log.Error("showing what was missed while Redis was away failed", "error", err)

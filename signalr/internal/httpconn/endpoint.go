@@ -185,7 +185,7 @@ func (ep *Endpoint) find(r *http.Request) (c *Conn, status int, text string) {
 	}
 	if c = ep.mgr.lookup(tok.key); c == nil {
 		// That of another node was not too old when its home gave it away.
-		mine := ep.mgr.farm == nil || tok.home == ep.mgr.farm.self
+		mine := ep.mgr.farm == nil || tok.home == ep.mgr.farm.self || tok.home == (home{})
 		if mine && time.Since(tok.issued) > ep.mgr.disconnectTimeout {
 			return nil, http.StatusNotFound, unknown
 		}

@@ -1,7 +1,6 @@
 package httpconn
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -84,7 +83,7 @@ func newFarm(m *Manager, o FarmOptions) *farm {
 			_ = resp.Body.Close()
 			return errNotOurs
 		},
-		ErrorHandler: f.proxyFailed,
+		ErrorHandler: f.failed,
 		ErrorLog:     slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 	}
 	return f
@@ -228,9 +227,7 @@ func (f *farm) seal(ep *Endpoint, r *http.Request, to home, method, uri string) 
 	return f.m.tokens.seal(plain, []byte(method+" "+uri)), nil
 }
 
-// proxyFailed answers a request that could not be passed on.
-func (f *farm) proxyFailed(w http.ResponseWriter, r *http.Request, err error) { f.failed(w, r, err) }
-
+// failed answers a request that could not be passed on.
 func (f *farm) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if cause := context.Cause(r.Context()); cause != nil {
 		err = cause
@@ -317,8 +314,7 @@ func (f *farm) unseal(r *http.Request) (handover, error) {
 	if err != nil {
 		return h, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(plain))
-	if err := dec.Decode(&h); err != nil {
+	if err := json.Unmarshal(plain, &h); err != nil {
 		return h, fmt.Errorf("reading a handover: %w", err)
 	}
 	if age := time.Since(time.UnixMilli(h.Issued)); age > handoverAge || age < -handoverAge {
