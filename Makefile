@@ -16,7 +16,7 @@ BUNDLE_SOURCES := $(shell find web/browser/src -type f) web/browser/package.json
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run build test bench microbench fuzz churn torture differential generate lint
+.PHONY: help run build test bench microbench fuzz churn farm torture differential generate lint
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

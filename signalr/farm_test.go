@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -481,26 +482,12 @@ func TestFarmHandlerIsClosed(t *testing.T) {
 			t.Errorf("the connection afterwards: %d", status)
 		}
 	})
-	if status := func() int {
-		rec := newRecorder()
-		newTestServerWithout(t).FarmHandler().ServeHTTP(rec, &http.Request{})
-		return rec.status
-	}(); status != http.StatusNotFound {
+	w := httptest.NewRecorder()
+	newTestServerWithout(t).FarmHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if status := w.Code; status != http.StatusNotFound {
 		t.Errorf("without a farm: %d", status)
 	}
 }
-
-// newRecorder is a [http.ResponseWriter] that keeps the status.
-func newRecorder() *recorder { return &recorder{header: http.Header{}} }
-
-type recorder struct {
-	header http.Header
-	status int
-}
-
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) Write(p []byte) (int, error) { return len(p), nil }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
 
 func TestFarmOptions(t *testing.T) {
 	keys := []TokenKey{farmKey(1)}

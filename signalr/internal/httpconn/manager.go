@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,7 +102,9 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 		stop:              make(chan struct{}),
 		down:              make(chan struct{}),
 	}
-	m.trim.enabled = o.TrimMemory
+	if o.TrimMemory {
+		m.trim.free = debug.FreeOSMemory
+	}
 	m.usePoller = o.Poller
 	if o.Farm != nil {
 		m.farm = newFarm(m, *o.Farm)

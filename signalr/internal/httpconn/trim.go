@@ -1,15 +1,12 @@
 package httpconn
 
-import (
-	"runtime/debug"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // trimmer gives memory back to the system when many connections have come or gone and things are quiet again. Opening a
 // connection leaves several times its size behind as garbage, net/http's buffers above all, which the runtime would
 // otherwise keep for as long as nothing needs it: on a server whose connections are idle, for good.
 type trimmer struct {
-	enabled bool
+	free func() // gives memory back; nil when nobody wants that
 	// count is how many connections have come and gone so far.
 	count atomic.Int64
 
@@ -23,7 +20,7 @@ const trimAfter = 1000
 
 // tick is called once a second. Collecting stops nobody for longer than any other collection does.
 func (t *trimmer) tick() {
-	if !t.enabled {
+	if t.free == nil {
 		return
 	}
 	count := t.count.Load()
@@ -31,6 +28,6 @@ func (t *trimmer) tick() {
 	t.seen = count
 	if quiet && count-t.trimmed >= trimAfter {
 		t.trimmed = count
-		debug.FreeOSMemory()
+		t.free()
 	}
 }
