@@ -288,6 +288,12 @@ func TestFarmTokens(t *testing.T) {
 			defer time.Sleep(16 * time.Second)
 			return f.nodes[0].negotiate("/hub", "Authorization", bearerAnn)
 		}, "ann", 404},
+		{"of a server without a farm, expired", func(f *testFarm) string {
+			alone := newTestServer(f.nodes[0].t, &ServerOptions{TokenKeys: []TokenKey{farmKey(1)}})
+			alone.MapHub(alone.mux, "/hub", NewHub(nil))
+			defer time.Sleep(16 * time.Second)
+			return alone.negotiate("/hub", "Authorization", bearerAnn)
+		}, "ann", 404},
 		{"forged", func(f *testFarm) string { return flip(f.nodes[0].negotiate("/hub", "Authorization", bearerAnn)) }, "ann", 404},
 		{"cut short", func(f *testFarm) string { return f.nodes[0].negotiate("/hub", "Authorization", bearerAnn)[:80] }, "ann", 404},
 		{"of another hub", func(f *testFarm) string { return f.nodes[0].negotiate("/other", "Authorization", bearerAnn) }, "ann", 404},
