@@ -155,3 +155,27 @@ func reset(nc net.Conn) {
 	_ = tcp.SetLinger(0)
 	_ = tcp.Close()
 }
+
+// TestPollerAndShutdown: sockets become readable at the moment in which the server goes down.
+func TestPollerAndShutdown(t *testing.T) {
+	for range 20 {
+		s, address := newPolledServer(t)
+		var clients []*client
+		for range 5 {
+			clients = append(clients, polledClient(t, address))
+		}
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			for _, c := range clients {
+				_ = c.ws.Close()
+			}
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		<-gone
+	}
+}

@@ -303,14 +303,14 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		m.readers.Wait()
-		m.workers.close()
-		m.workers.wait()
 		m.mu.Lock()
 		p := m.poller
 		m.mu.Unlock()
 		if p != nil {
-			p.close()
+			p.close() // before the workers, to which it gives work
 		}
+		m.workers.close()
+		m.workers.wait()
 		close(done)
 	}()
 	select {

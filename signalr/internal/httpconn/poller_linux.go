@@ -15,8 +15,9 @@ type poller struct {
 	file *os.File // owns epfd
 	done chan struct{}
 
-	mu    sync.Mutex
-	socks []*wsDriver // by file descriptor
+	mu     sync.Mutex
+	closed bool
+	socks  []*wsDriver // by file descriptor
 }
 
 // epollET reports edges; syscall has it as a number that is negative.
@@ -86,13 +87,17 @@ func (p *poller) find(e syscall.EpollEvent) *wsDriver {
 func (p *poller) add(d *wsDriver) error {
 	var failed error
 	err := d.polled.raw.Control(func(fd uintptr) {
-		d.polled.fd = int32(fd)
 		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.closed {
+			failed = os.ErrClosed
+			return
+		}
+		d.polled.fd = int32(fd)
 		if missing := int(fd) + 1 - len(p.socks); missing > 0 {
 			p.socks = append(p.socks, make([]*wsDriver, missing)...)
 		}
 		p.socks[fd] = d
-		p.mu.Unlock()
 		failed = syscall.EpollCtl(p.epfd, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{
 			Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET, Fd: int32(fd), Pad: int32(d.polled.turn),
 		})
@@ -118,6 +123,9 @@ func (p *poller) remove(d *wsDriver) {
 
 // close ends the poller and waits for its goroutine.
 func (p *poller) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 	_ = p.file.Close()
 	<-p.done
 }

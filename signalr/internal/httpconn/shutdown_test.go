@@ -118,6 +118,18 @@ func TestWorkers(t *testing.T) {
 	})
 }
 
+// TestWorkersWhileWaiting: a send may bring a task while a shutdown waits for the workers, even when none is left.
+func TestWorkersWhileWaiting(t *testing.T) {
+	for range 200 {
+		w := newWorkers()
+		ran := make(chan struct{})
+		go w.Do(taskFunc(func() { close(ran) }))
+		w.close()
+		w.wait()
+		<-ran
+	}
+}
+
 // TestShutdownWaitsForEnded: a client drops at the moment of the shutdown. Its App must have been told, and what that
 // started must have run, before Shutdown returns.
 func TestShutdownWaitsForEnded(t *testing.T) {
