@@ -112,10 +112,13 @@ func (c *Connection) push(f httpconn.Frame) {
 		return
 	}
 	var err error
-	if c.replay != nil {
+	switch {
+	case c.replay != nil:
 		err = c.replay.add(c.ctx, f, false)
-	} else {
+	case c.hub.opts.SlowClients.closes():
 		err = c.http.Send(f)
+	default:
+		err = c.http.SendThinned(f, c.thin)
 	}
 	if errors.Is(err, httpconn.ErrQueueFull) {
 		c.fail(ErrSlowConsumer)

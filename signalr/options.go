@@ -40,6 +40,9 @@ type HubOptions struct {
 	// stateful reconnect (F-131). At the limit, what the connection causes itself waits; what others send may fill as
 	// much again as SendQueueLimit, and then the connection is closed with [ErrSlowConsumer]. Default 100,000.
 	StatefulReconnectBufferSize int
+	// SlowClients says what becomes of a client that does not read as fast as others send to it. Default: its connection
+	// is closed.
+	SlowClients SlowClients
 	// EnableDetailedErrors shows clients the errors of handlers. Default false: they see those of [HubError] alone. An
 	// error may choose the name that is shown with it by a method ErrorName() string.
 	EnableDetailedErrors bool
@@ -67,7 +70,8 @@ type ConnectionOptions struct {
 	// 64 KiB; below zero there is no limit.
 	ApplicationMaxBufferSize int
 	// SendQueueLimit is how many bytes may wait to be sent to a client. At half of it, what the connection causes itself
-	// waits for room; what others send to it never waits: at the limit the connection is closed with [ErrSlowConsumer].
+	// waits for room; what others send to it never waits: at the limit [HubOptions].SlowClients decides, which closes the
+	// connection with [ErrSlowConsumer] unless it is told otherwise.
 	// One message that is larger passes an empty queue. Default 1 MiB.
 	SendQueueLimit int
 	// TransportSendTimeout is how long one write to a client may take before the connection is cut. Default 10 s; below

@@ -27,9 +27,12 @@ func TestDefaults(t *testing.T) {
 		},
 	}
 	got := NewHub(nil).opts
-	ignored := cmpopts.IgnoreFields(HubOptions{}, "Protocols", "LifetimeManager", "Logger")
+	ignored := cmpopts.IgnoreFields(HubOptions{}, "Protocols", "LifetimeManager", "Logger", "SlowClients")
 	if diff := cmp.Diff(want, got, ignored, cmpopts.IgnoreFields(ConnectionOptions{}, "SubProtocolSelector", "BaseContext")); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
+	}
+	if !got.SlowClients.closes() {
+		t.Error("slow clients stay")
 	}
 	if names := got.Protocols; len(names) != 1 || names[0].Name() != "json" {
 		t.Errorf("protocols %v", names)

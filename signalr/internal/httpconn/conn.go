@@ -151,10 +151,20 @@ func (c *Conn) Transport() transport.Type {
 }
 
 // Send queues f and does not wait. It fails with [ErrQueueFull] when there is no room, and with [ErrClosed].
-func (c *Conn) Send(f Frame) error { return c.enqueue(f, c.ep.opts.SendQueueLimit, false) }
+func (c *Conn) Send(f Frame) error { return c.enqueue(f, c.ep.opts.SendQueueLimit, false, nil) }
+
+// Thin makes room in a full queue for f, excess bytes if it can: it returns what is left of the queue, in the same memory.
+// It is called with the connection's lock held.
+type Thin func(queue []Frame, f *Frame, excess int) []Frame
+
+// SendThinned is [Conn.Send] for a client that may miss something: thin is called when there is no room. What is being
+// written already takes none.
+func (c *Conn) SendThinned(f Frame, thin Thin) error {
+	return c.enqueue(f, c.ep.opts.SendQueueLimit, false, thin)
+}
 
 // SendAnyway queues f, past the bound if need be: the caller has a bound of its own.
-func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, unbounded, false) }
+func (c *Conn) SendAnyway(f Frame) error { return c.enqueue(f, unbounded, false, nil) }
 
 // Queue queues f, past the bound if need be, and leaves it there until something else is sent or [Conn.Flush] is called.
 func (c *Conn) Queue(f Frame) {
@@ -167,7 +177,7 @@ func (c *Conn) Queue(f Frame) {
 		c.frames = c.mgr.frames.get()
 	}
 	c.frames = append(c.frames, f)
-	c.queued += f.size()
+	c.queued += f.Size()
 }
 
 // Flush sends what [Conn.Queue] left.
@@ -185,9 +195,9 @@ func (c *Conn) Flush() {
 
 // SendLast queues f, past the bound if need be. It is the last word on this connection: what is sent after it fails with
 // [ErrClosed].
-func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, unbounded, true) }
+func (c *Conn) SendLast(f Frame) error { return c.enqueue(f, unbounded, true, nil) }
 
-func (c *Conn) enqueue(f Frame, limit int, last bool) error {
+func (c *Conn) enqueue(f Frame, limit int, last bool, thin Thin) error {
 	c.mu.Lock()
 	if c.finished || c.lastSent || c.state == stateOver {
 		c.mu.Unlock()
@@ -201,7 +211,7 @@ func (c *Conn) enqueue(f Frame, limit int, last bool) error {
 		c.mu.Unlock()
 		return nil
 	}
-	if !c.hasRoom(f, limit) {
+	if !c.hasRoom(f, limit) && (thin == nil || !c.thinLocked(&f, limit, thin)) {
 		c.mu.Unlock()
 		return ErrQueueFull
 	}
@@ -213,10 +223,22 @@ func (c *Conn) enqueue(f Frame, limit int, last bool) error {
 	return nil
 }
 
+// thinLocked says whether f has room in the queue, once it is thinned out.
+func (c *Conn) thinLocked(f *Frame, limit int, thin Thin) bool {
+	if excess := c.queued + f.Size() - limit; excess > 0 && len(c.frames) > 0 {
+		c.frames = thin(c.frames, f, excess)
+		c.queued = 0
+		for _, left := range c.frames {
+			c.queued += left.Size()
+		}
+	}
+	return c.queued == 0 || c.queued+f.Size() <= limit
+}
+
 // SendWait queues f, waiting for room until ctx or the connection ends.
 func (c *Conn) SendWait(ctx context.Context, f Frame) error {
 	for {
-		err := c.enqueue(f, c.ownLimit(), false)
+		err := c.enqueue(f, c.ownLimit(), false, nil)
 		if err != ErrQueueFull {
 			return err
 		}
@@ -263,7 +285,7 @@ func (c *Conn) SendNow(ctx context.Context, f Frame) error {
 		ws.wake()
 		return nil
 	}
-	c.taken += f.size()
+	c.taken += f.Size()
 	c.mu.Unlock()
 	ws.writeNow(f)
 	return nil
@@ -279,7 +301,7 @@ func (c *Conn) ownLimit() int { return c.ep.opts.SendQueueLimit / 2 }
 // hasRoom says whether f fits: the queue is bounded in bytes, but one message passes an empty queue however long.
 func (c *Conn) hasRoom(f Frame, limit int) bool {
 	used := c.queued + c.taken
-	return used == 0 || used+f.size() <= limit
+	return used == 0 || used+f.Size() <= limit
 }
 
 // pushLocked appends f and returns the driver to wake, if any.
@@ -288,7 +310,7 @@ func (c *Conn) pushLocked(f Frame) driver {
 		c.frames = c.mgr.frames.get()
 	}
 	c.frames = append(c.frames, f)
-	c.queued += f.size()
+	c.queued += f.Size()
 	return c.wakeLocked()
 }
 
@@ -301,20 +323,30 @@ func (c *Conn) wakeLocked() driver {
 	return c.driver
 }
 
-// take hands the queue to the driver that drains it. With nothing there draining ends, and fin says whether the App
+// take hands the queue to the driver that drains it, as takeLocked does. With nothing there draining ends, and fin says whether the App
 // is done. The driver calls wrote for what it has written.
-func (c *Conn) take() (frames []Frame, fin bool) {
+func (c *Conn) take(most int) (frames []Frame, fin bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	frames = c.takeLocked()
+	frames = c.takeLocked(most)
 	c.draining = len(frames) > 0
 	return frames, c.finished
 }
 
-func (c *Conn) takeLocked() []Frame {
-	frames := c.frames
-	c.taken += c.queued
-	c.frames, c.queued = nil, 0
+// takeLocked takes what is to be written next, at least one frame and no more bytes than most: what waits longer may
+// still be thinned out.
+func (c *Conn) takeLocked(most int) []Frame {
+	frames, size := c.frames, c.queued
+	c.frames = nil
+	if size > most && len(frames) > 1 {
+		n := 1
+		for size = frames[0].Size(); size+frames[n].Size() <= most; n++ {
+			size += frames[n].Size()
+		}
+		frames, c.frames = frames[:n:n], frames[n:]
+	}
+	c.taken += size
+	c.queued -= size
 	return frames
 }
 
@@ -322,7 +354,7 @@ func (c *Conn) takeLocked() []Frame {
 func (c *Conn) wrote(d driver, frames []Frame) {
 	n := 0
 	for _, f := range frames {
-		n += f.size()
+		n += f.Size()
 	}
 	c.mgr.frames.put(frames)
 	c.mu.Lock()

@@ -10,6 +10,8 @@ import (
 type Frame struct {
 	b []byte
 	h int // length of the header
+	// Label is for who thins a queue out ([Conn.SendThinned]): each place in a queue has its own.
+	Label uint64
 }
 
 // FrameRoom is how many bytes to leave free in front of the payload in a buffer for [FinishFrame].
@@ -34,4 +36,5 @@ func NewFrame(f transport.TransferFormat, payload []byte) Frame {
 // Payload returns the message without the header.
 func (f Frame) Payload() []byte { return f.b[f.h:] }
 
-func (f Frame) size() int { return len(f.b) }
+// Size returns how many bytes the frame counts in a queue.
+func (f Frame) Size() int { return len(f.b) }

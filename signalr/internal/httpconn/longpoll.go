@@ -60,7 +60,7 @@ func (ep *Endpoint) servePoll(w http.ResponseWriter, r *http.Request, c *Conn, f
 			return
 		default:
 		}
-		frames, fin := c.take()
+		frames, fin := c.take(unbounded)
 		if len(frames) > 0 {
 			ep.answerPoll(w, c, d, frames)
 			c.pollEnded(done)

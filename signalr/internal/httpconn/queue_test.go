@@ -16,7 +16,7 @@ func small(o *EndpointOptions) { o.SendQueueLimit = 1000 }
 // sized is a frame that counts as n bytes, begins with name and is told from others by it.
 func sized(name string, n int) Frame {
 	f := text(name + strings.Repeat(".", n))
-	return text(name + strings.Repeat(".", n-(f.size()-n)))
+	return text(name + strings.Repeat(".", n-(f.Size()-n)))
 }
 
 func TestQueueBound(t *testing.T) {

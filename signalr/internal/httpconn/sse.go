@@ -42,7 +42,7 @@ func (ep *Endpoint) serveSSE(w http.ResponseWriter, r *http.Request, c *Conn) {
 		return
 	}
 	for {
-		frames, fin := c.take()
+		frames, fin := c.take(writeChunk)
 		for _, f := range frames {
 			if out.event(f.Payload()) != nil {
 				return

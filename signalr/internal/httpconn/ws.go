@@ -287,7 +287,7 @@ func (d *wsDriver) writeNow(f Frame) {
 		c.mu.Unlock()
 		return
 	}
-	c.taken -= f.size()
+	c.taken -= f.Size()
 	c.roomLocked()
 	more := len(c.frames) > 0 || c.finished || d.pong != nil || d.closeCode != 0
 	if !more {
@@ -370,7 +370,7 @@ func (d *wsDriver) next() (control []byte, frames []Frame, last bool) {
 		control = websocket.AppendFrame(nil, websocket.Pong, d.pong)
 		d.pong = nil
 	}
-	frames = c.takeLocked()
+	frames = c.takeLocked(writeChunk)
 	c.draining = len(control) > 0 || len(frames) > 0
 	return control, frames, false
 }
