@@ -82,8 +82,8 @@ func TestAllocations(t *testing.T) {
 		c := connect()
 		waitOpen(c)
 		in := []byte(invocation("1", "Echo", "hello") + "\x1e")
-		if n := testing.AllocsPerRun(1000, func() { echoOnce(t, c, in) }); n > 7 {
-			t.Errorf("%v allocations for an echo, want at most 7", n)
+		if n := testing.AllocsPerRun(1000, func() { echoOnce(t, c, in) }); n > 6 {
+			t.Errorf("%v allocations for an echo, want at most 6", n)
 		}
 	})
 	t.Run("broadcast", func(t *testing.T) {

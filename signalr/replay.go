@@ -130,8 +130,13 @@ func (r *replay) sequence(n int64) error {
 	return nil
 }
 
-// tick acknowledges what was received since it last did (F-130).
+// tick acknowledges what was received since it last did (F-130), and ends a suspended connection when all of them keep too
+// much together.
 func (r *replay) tick() {
+	if r.overBudget() {
+		r.c.fail(ErrSlowConsumer)
+		return
+	}
 	r.c.mu.Lock()
 	n := r.received
 	if n == r.acked {
@@ -143,6 +148,17 @@ func (r *replay) tick() {
 	if f, err := encodeFrame(r.c.proto, &protocol.Ack{SequenceID: n}); err == nil {
 		_ = r.c.http.Send(f) // one that finds no room is made up for by the next
 	}
+}
+
+// overBudget says whether a suspended connection has to go for the budget's sake. It counts no more from then on.
+func (r *replay) overBudget() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.suspended || !r.c.hub.server.Load().suspended.giveIfOver(r.bytes) {
+		return false
+	}
+	r.suspended = false
+	return true
 }
 
 // Suspended implements [httpconn.Resumer].
@@ -258,6 +274,17 @@ func (b *budget) add(r *replay, n int) bool {
 		return false
 	}
 	b.used += n
+	return true
+}
+
+// giveIfOver gives n bytes back if the budget is exceeded: connections bring along what they have when they are suspended.
+func (b *budget) giveIfOver(n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used <= b.limit {
+		return false
+	}
+	b.used -= n
 	return true
 }
 

@@ -58,7 +58,7 @@ const (
 )
 
 // thin makes room in the queue of a slow client for f, excess bytes if it can. It is called with the queue's lock held.
-func (c *Connection) thin(queue []httpconn.Frame, f *httpconn.Frame, excess int) []httpconn.Frame {
+func (c *Connection) thin(queue []httpconn.Frame, f httpconn.Frame, excess int) []httpconn.Frame {
 	if c.hub.opts.SlowClients.dropOldest {
 		kept := queue[:0]
 		for i := range queue {
@@ -71,7 +71,7 @@ func (c *Connection) thin(queue []httpconn.Frame, f *httpconn.Frame, excess int)
 		clear(queue[len(kept):])
 		return kept
 	}
-	seen := map[uint64]struct{}{c.label(f): {}}
+	seen := map[uint64]struct{}{c.label(&f): {}}
 	first := len(queue) // of what is kept, which moves to the end
 	for i := len(queue) - 1; i >= 0; i-- {
 		label := c.label(&queue[i])

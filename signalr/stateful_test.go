@@ -290,26 +290,41 @@ func TestStatefulAcknowledgementBehindWaitingCalls(t *testing.T) {
 // TestSuspendedConnectionsHaveABudget: what suspended connections keep together is bounded, and one that goes beyond is
 // closed without holding up the others.
 func TestSuspendedConnectionsHaveABudget(t *testing.T) {
-	s := newTestServer(t, &ServerOptions{SuspendedBufferLimit: 10_000})
-	var gone sync.Map
-	h := s.hub(&HubOptions{Connection: ConnectionOptions{AllowStatefulReconnects: true}})
-	h.OnDisconnected(func(_ context.Context, c *Caller, cause error) error {
-		gone.Store(c.ConnectionID(), cause)
-		return nil
-	})
-	s.MapHub(s.mux, "/hub", h)
-	away := newStatefulClient(s)
-	away.open(true)
-	waitFor(t, func() bool { return away.connected(h) })
-	_ = away.ws.NetConn().Close()
-	here := s.connect()
-	for range 20 {
-		if err := h.Clients().All().Send(t.Context(), "M", strings.Repeat("x", 1000)); err != nil {
-			t.Fatal(err)
-		}
-		if m := here.next(); !strings.Contains(m, `"target":"M"`) {
-			t.Fatalf("got %.100s", m)
-		}
+	for _, row := range []struct {
+		name   string
+		before int // messages that are not acknowledged when the socket is cut
+		after  int
+	}{
+		{"what is sent meanwhile", 0, 20},
+		{"what was sent before", 20, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newTestServer(t, &ServerOptions{SuspendedBufferLimit: 10_000})
+			var gone sync.Map
+			h := s.hub(&HubOptions{Connection: ConnectionOptions{AllowStatefulReconnects: true}})
+			h.OnDisconnected(func(_ context.Context, c *Caller, cause error) error {
+				gone.Store(c.ConnectionID(), cause)
+				return nil
+			})
+			s.MapHub(s.mux, "/hub", h)
+			away := newStatefulClient(s)
+			away.open(true)
+			waitFor(t, func() bool { return away.connected(h) })
+			here := s.connect()
+			send := func(n int) {
+				for range n {
+					if err := h.Clients().All().Send(t.Context(), "M", strings.Repeat("x", 1000)); err != nil {
+						t.Fatal(err)
+					}
+					if m := here.next(); !strings.Contains(m, `"target":"M"`) {
+						t.Fatalf("got %.100s", m)
+					}
+				}
+			}
+			send(row.before)
+			_ = away.ws.NetConn().Close()
+			send(row.after)
+			waitFor(t, func() bool { cause, ok := gone.Load(away.id); return ok && cause == ErrSlowConsumer })
+		})
 	}
-	waitFor(t, func() bool { cause, ok := gone.Load(away.id); return ok && cause == ErrSlowConsumer })
 }

@@ -155,7 +155,7 @@ func (c *Conn) Send(f Frame) error { return c.enqueue(f, c.ep.opts.SendQueueLimi
 
 // Thin makes room in a full queue for f, excess bytes if it can: it returns what is left of the queue, in the same memory.
 // It is called with the connection's lock held.
-type Thin func(queue []Frame, f *Frame, excess int) []Frame
+type Thin func(queue []Frame, f Frame, excess int) []Frame
 
 // SendThinned is [Conn.Send] for a client that may miss something: thin is called when there is no room. What is being
 // written already takes none.
@@ -211,7 +211,7 @@ func (c *Conn) enqueue(f Frame, limit int, last bool, thin Thin) error {
 		c.mu.Unlock()
 		return nil
 	}
-	if !c.hasRoom(f, limit) && (thin == nil || !c.thinLocked(&f, limit, thin)) {
+	if !c.hasRoom(f, limit) && (thin == nil || !c.thinLocked(f, limit, thin)) {
 		c.mu.Unlock()
 		return ErrQueueFull
 	}
@@ -224,7 +224,7 @@ func (c *Conn) enqueue(f Frame, limit int, last bool, thin Thin) error {
 }
 
 // thinLocked says whether f has room in the queue, once it is thinned out.
-func (c *Conn) thinLocked(f *Frame, limit int, thin Thin) bool {
+func (c *Conn) thinLocked(f Frame, limit int, thin Thin) bool {
 	if excess := c.queued + f.Size() - limit; excess > 0 && len(c.frames) > 0 {
 		c.frames = thin(c.frames, f, excess)
 		c.queued = 0

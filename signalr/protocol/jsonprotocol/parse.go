@@ -4,10 +4,12 @@ import (
 	"strconv"
 
 	"signalbox/signalr/protocol"
+	"signalbox/signalr/protocol/internal/names"
 )
 
 // envelope is what the properties of a message say, whatever its type. Later properties replace earlier ones.
 type envelope struct {
+	known          *names.Table // targets are likely to be
 	typ            int32
 	hasType        bool
 	invocationID   string
@@ -27,8 +29,8 @@ type envelope struct {
 }
 
 // parseMessage reads the message that record holds. What stands behind its closing brace is ignored.
-func parseMessage(record []byte) (protocol.Message, error) {
-	var e envelope
+func parseMessage(record []byte, known *names.Table) (protocol.Message, error) {
+	e := envelope{known: known}
 	if err := e.read(record); err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func (e *envelope) property(name, b []byte, i int) (end int, err error) {
 		e.invocationID, end, err = readString(b, i, "invocationId")
 		e.hasID = true
 	case "target":
-		e.target, end, err = readString(b, i, "target")
+		e.target, end, err = e.readTarget(b, i)
 		e.hasTarget = true
 	case "arguments":
 		if b[i] != '[' {
@@ -226,6 +228,16 @@ func readString(b []byte, i int, name string) (text string, end int, err error) 
 	}
 	text, err = unquote(b[i:end], flags)
 	return text, end, err
+}
+
+// readTarget is readString for the name of a method, which usually is all ASCII.
+func (e *envelope) readTarget(b []byte, i int) (text string, end int, err error) {
+	if b[i] == '"' {
+		if end, flags := scanString(b, i); end >= 0 && flags&(hasEscape|hasHigh) == 0 {
+			return e.known.String(b[i+1 : end-1]), end, nil
+		}
+	}
+	return readString(b, i, "target")
 }
 
 // readInt reads the integer at b[i], the value of the property name.

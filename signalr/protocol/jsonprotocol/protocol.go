@@ -34,6 +34,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"signalbox/signalr/protocol"
+	"signalbox/signalr/protocol/internal/names"
 	"signalbox/signalr/transport"
 )
 
@@ -71,6 +72,8 @@ type Protocol struct {
 	types sync.Map // reflect.Type to *typeInfo: how a type is written
 	kinds sync.Map // reflect.Type to readKind: how a type is read
 
+	targets names.Table
+
 	// plain reads values in which no type needs more care than its own hook, exact all of them; see decode.
 	plain, exact json.Options
 }
@@ -98,12 +101,12 @@ func (*Protocol) TransferFormat() transport.TransferFormat { return transport.Te
 
 // Parse implements [protocol.HubProtocol]. Whatever breaks the rules of JSON anywhere in a message is an error, also in
 // its arguments (F-070); but text that is not UTF-8 or has half a surrogate pair is only found where it is used.
-func (*Protocol) Parse(data []byte) (protocol.Message, int, error) {
+func (p *Protocol) Parse(data []byte) (protocol.Message, int, error) {
 	end := bytes.IndexByte(data, recordSeparator)
 	if end < 0 {
 		return nil, 0, nil
 	}
-	m, err := parseMessage(data[:end:end])
+	m, err := parseMessage(data[:end:end], &p.targets)
 	if err != nil {
 		return nil, 0, err
 	}

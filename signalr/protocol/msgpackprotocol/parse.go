@@ -3,9 +3,11 @@ package msgpackprotocol
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"signalbox/signalr/protocol"
 	"signalbox/signalr/protocol/internal/dotnet"
+	"signalbox/signalr/protocol/internal/names"
 )
 
 // How many elements the array of a message must announce for its last one to be read, as the reference has it: whether
@@ -22,8 +24,8 @@ const (
 	kindResult = 3
 )
 
-// parseMessage reads the message in b. Elements that nobody asks for, and bytes behind the array, are ignored.
-func parseMessage(b []byte) (protocol.Message, error) {
+// parseMessage reads the message in b; the targets of invocations are likely to be known. Elements that nobody asks for, and bytes behind the array, are ignored.
+func parseMessage(b []byte, known *names.Table) (protocol.Message, error) {
 	r := reader{b: b}
 	count, err := r.array()
 	if err != nil {
@@ -35,7 +37,7 @@ func parseMessage(b []byte) (protocol.Message, error) {
 	}
 	switch t := protocol.Type(t); t {
 	case protocol.InvocationType, protocol.StreamInvocationType:
-		return r.invocation(t, count)
+		return r.invocation(t, count, known)
 	case protocol.StreamItemType:
 		return r.streamItem()
 	case protocol.CompletionType:
@@ -73,7 +75,7 @@ func parseMessage(b []byte) (protocol.Message, error) {
 	}
 }
 
-func (r *reader) invocation(t protocol.Type, count int) (protocol.Message, error) {
+func (r *reader) invocation(t protocol.Type, count int, known *names.Table) (protocol.Message, error) {
 	m := &protocol.Invocation{Stream: t == protocol.StreamInvocationType}
 	var err error
 	if m.Stream {
@@ -84,8 +86,8 @@ func (r *reader) invocation(t protocol.Type, count int) (protocol.Message, error
 	if err != nil {
 		return nil, err
 	}
-	if m.Target, err = r.field("target"); err != nil {
-		return nil, err
+	if m.Target, err = r.name(known); err != nil {
+		return nil, readError("target", "String")
 	}
 	if m.Target == "" {
 		name := "Invocation"
@@ -244,6 +246,21 @@ func (r *reader) string() (string, error) {
 		return "", err
 	}
 	return dotnet.ValidString(b), nil
+}
+
+// name reads a string that is likely to be known.
+func (r *reader) name(known *names.Table) (string, error) {
+	if r.skipNil() {
+		return "", nil
+	}
+	b, err := r.text()
+	if err != nil {
+		return "", err
+	}
+	if !utf8.Valid(b) {
+		return dotnet.ValidString(b), nil
+	}
+	return known.String(b), nil
 }
 
 // readError returns the error of a field of the message that is not of the type it must be of (F-076).

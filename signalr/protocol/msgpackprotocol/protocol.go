@@ -37,6 +37,7 @@ import (
 	"sync"
 
 	"signalbox/signalr/protocol"
+	"signalbox/signalr/protocol/internal/names"
 	"signalbox/signalr/transport"
 )
 
@@ -60,6 +61,7 @@ type Options struct {
 type Protocol struct {
 	maxDepth int
 	types    sync.Map // reflect.Type to *typeInfo
+	targets  names.Table
 }
 
 var _ protocol.HubProtocol = (*Protocol)(nil)
@@ -83,13 +85,13 @@ func (*Protocol) Version() int { return 2 }
 func (*Protocol) TransferFormat() transport.TransferFormat { return transport.Binary }
 
 // Parse implements [protocol.HubProtocol].
-func (*Protocol) Parse(data []byte) (protocol.Message, int, error) {
+func (p *Protocol) Parse(data []byte) (protocol.Message, int, error) {
 	size, start, err := readLength(data)
 	if err != nil || start == 0 || len(data)-start < size {
 		return nil, 0, err
 	}
 	end := start + size
-	m, err := parseMessage(data[start:end:end])
+	m, err := parseMessage(data[start:end:end], &p.targets)
 	if err != nil {
 		return nil, 0, err
 	}
