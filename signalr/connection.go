@@ -166,11 +166,19 @@ func (c *Connection) answer(m protocol.Message, now bool) {
 		c.fail(err)
 		return
 	}
-	if now && c.replay == nil && !c.isEnding() {
+	if now && c.replay == nil && c.isLastAnswer() {
 		_ = c.http.SendNow(c.ctx, f) // fails only when the connection is over
 		return
 	}
 	_ = c.pushOwn(c.ctx, f)
+}
+
+// isLastAnswer says whether no other call waits that the same goroutine will run next: else a flusher writes the answers of
+// several calls in one piece, while the next one runs.
+func (c *Connection) isLastAnswer() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase != phaseEnding && (c.blocked == nil || len(c.inbox) == 0)
 }
 
 func (c *Connection) isEnding() bool {

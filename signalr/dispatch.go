@@ -154,6 +154,11 @@ func (c *Connection) refuseCallLocked(m *protocol.Invocation, text string) {
 // Run runs the invocation, and what waited for it to end. It implements httpconn.Task.
 func (inv *Invocation) Run() { runAll(inv) }
 
+// Short implements [httpconn.ShortTask]: while a call runs that keeps the others waiting, there is little to read.
+func (inv *Invocation) Short() bool {
+	return inv.conn.hub.opts.MaximumParallelInvocationsPerClient == 1 && !inv.msg.Stream && len(inv.uploads) == 0
+}
+
 func (inv *Invocation) do() httpconn.Task {
 	c := inv.conn
 	if inv.msg.Stream {

@@ -23,6 +23,10 @@ func newPolledServer(t *testing.T) (s *Server, address string) {
 	}
 	h := NewHub(&HubOptions{Connection: ConnectionOptions{CloseTimeout: time.Second}})
 	h.Handle("Echo", Func1(func(_ context.Context, _ *Caller, v string) (string, error) { return v, nil }))
+	h.Handle("AskMe", Func0(func(ctx context.Context, c *Caller) (int, error) {
+		return Invoke[int](ctx, c.Clients().Caller(), "Answer")
+	}))
+	h.Handle("UntilTheEnd", Action0(func(ctx context.Context, _ *Caller) error { <-ctx.Done(); return nil }))
 	h.Handle("Leave", Action0(func(_ context.Context, c *Caller) error { c.Abort(); return nil }))
 	mux := http.NewServeMux()
 	s.MapHub(mux, "/hub", h)

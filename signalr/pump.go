@@ -191,15 +191,10 @@ func (c *Connection) pump(data []byte, kept bool) httpconn.Task {
 			}
 			return task
 		}
-		borrowed := !kept
+		keptTask := kept
 		data, kept = c.inbox, true
 		c.mu.Unlock()
-		if task != nil { // more came behind it
-			if inv, ok := task.(*Invocation); ok && borrowed {
-				inv.msg.RawArguments = slices.Clone(inv.msg.RawArguments)
-			}
-			c.http.Workers().Do(task)
-		}
+		c.start(task, keptTask) // more came behind it
 	}
 }
 
@@ -238,8 +233,9 @@ func (c *Connection) openRoomLocked() {
 	}
 }
 
-// consume handles messages and returns how many bytes they were. task is an invocation that was the last of data. wait
-// is what the next message must wait for.
+// consume handles messages and returns how many bytes they were. task is the last of them that is an invocation, if nothing
+// behind it was handled: whoever brought the bytes runs it, others are for workers. wait is what the next message must wait
+// for.
 func (c *Connection) consume(data []byte, kept bool) (n int, task httpconn.Task, wait blocker) {
 	for n < len(data) && !c.isEnding() {
 		if c.proto == nil {
@@ -252,26 +248,35 @@ func (c *Connection) consume(data []byte, kept bool) (n int, task httpconn.Task,
 		m, k, err := c.parse(data[n:])
 		if err != nil {
 			if wait = c.headStart(); wait != nil {
-				return n, nil, wait
+				return n, task, wait
 			}
 			c.fail(err)
-			return len(data), nil, nil
+			return len(data), task, nil
 		}
 		if k == 0 {
-			return n, nil, nil
+			return n, task, nil
 		}
 		if m != nil {
-			last := n+k == len(data)
-			if wait = c.handle(m, last, kept, &task); wait != nil {
-				return n, nil, wait
+			if wait = c.waitFor(m); wait != nil {
+				return n, task, wait
 			}
-			if task != nil {
-				return n + k, task, nil
-			}
+			c.start(task, kept)
+			task = c.handle(m)
 		}
 		n += k
 	}
-	return n, nil, nil
+	return n, task, nil
+}
+
+// start has a worker run an invocation, with a copy of what it needs of the input unless that is kept. There may be none.
+func (c *Connection) start(task httpconn.Task, kept bool) {
+	if task == nil {
+		return
+	}
+	if inv, ok := task.(*Invocation); ok && !kept {
+		inv.msg.RawArguments = slices.Clone(inv.msg.RawArguments)
+	}
+	c.http.Workers().Do(task)
 }
 
 // waitFor says what a message has to wait for before it is handled.
@@ -328,30 +333,16 @@ func (c *Connection) parse(data []byte) (protocol.Message, int, error) {
 	return m, n, err
 }
 
-// handle does what one message asks for (F-091, F-095). An invocation that is last is left in task; others run on a
-// worker, with a copy of what they need of the input unless that is kept. A blocker says that the message must wait and
-// was not handled.
-func (c *Connection) handle(m protocol.Message, last, kept bool, task *httpconn.Task) blocker {
-	if wait := c.waitFor(m); wait != nil {
-		return wait
-	}
+// handle does what one message asks for that need not wait (F-091, F-095). An invocation is left to be run.
+func (c *Connection) handle(m protocol.Message) httpconn.Task {
 	if c.replay != nil && m.Type() <= protocol.CancelInvocationType && !c.replay.count() {
 		return nil
 	}
 	switch m := m.(type) {
 	case *protocol.Invocation:
-		inv := c.accept(m)
-		if inv == nil {
-			return nil
+		if inv := c.accept(m); inv != nil {
+			return inv
 		}
-		if last {
-			*task = inv
-			return nil
-		}
-		if !kept {
-			m.RawArguments = slices.Clone(m.RawArguments)
-		}
-		c.http.Workers().Do(inv)
 	case *protocol.StreamItem:
 		c.streamItem(m)
 	case *protocol.Completion:

@@ -39,6 +39,8 @@ type Manager struct {
 	endpoints map[string]*Endpoint // by path
 	spent     map[connKey]Instant  // tokens whose connection is over, until they expire
 	ticking   bool
+	watching  bool
+	hot       []*hotReader
 	refusing  bool // by Drain: nobody is to come any more
 	draining  bool
 	empty     chan struct{} // closed when the last connection leaves while draining

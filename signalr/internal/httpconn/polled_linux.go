@@ -47,14 +47,44 @@ func (d *wsDriver) poll(early []byte) bool {
 		return false
 	}
 	d.polled.watched.Store(true)
-	if err := d.c.mgr.pollerOrNil().add(d); err != nil {
+	if d.watchAndRead(early) != nil {
 		// False: it was closed meanwhile, and whoever did that has done the rest.
 		return !d.polled.watched.CompareAndSwap(true, false)
+	}
+	return true
+}
+
+// isPolled says whether the socket is the poller's, but for times when the connection is hot.
+func (d *wsDriver) isPolled() bool { return d.polled.watched.Load() }
+
+// watchAndRead has the poller watch the socket, and a worker look at it.
+func (d *wsDriver) watchAndRead(early []byte) error {
+	p := d.c.mgr.pollerOrNil()
+	if err := p.add(d); err != nil {
+		return err
+	}
+	if !d.isPolled() {
+		p.remove(d) // closed meanwhile
 	}
 	r := d.c.mgr.reads.get()
 	r.d, r.p = d, early
 	d.c.mgr.workers.Do((*polledRead)(r))
-	return true
+	return nil
+}
+
+// pollAgain gives the socket of a connection that was hot back to the poller.
+func (d *wsDriver) pollAgain() {
+	d.polled.state.Store(somebodyReads)
+	if err := d.watchAndRead(nil); err != nil {
+		d.forget()
+		d.readEnded(err) // it is closed, most likely
+	}
+}
+
+// readByItself takes the socket of a connection that has become hot away from the poller.
+func (d *wsDriver) readByItself() {
+	d.c.mgr.pollerOrNil().release(d)
+	go d.readHot()
 }
 
 // forget takes d away from the poller, once.
@@ -151,6 +181,11 @@ func (pr *polledRead) Run() {
 		if d.ended {
 			d.forget()
 			d.goodbye(d.bye, bad)
+			r.finish(task)
+			return
+		}
+		if d.noteRead(true) {
+			d.readByItself()
 			r.finish(task)
 			return
 		}

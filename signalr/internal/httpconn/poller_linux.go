@@ -66,6 +66,9 @@ func (p *poller) run(raw syscall.RawConn) {
 					d.readable()
 				}
 			}
+			if n < len(events) {
+				return false // that was all; the next one is an edge for the runtime's poller
+			}
 		}
 	})
 }
@@ -110,6 +113,14 @@ func (p *poller) add(d *wsDriver) error {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	return nil
+}
+
+// release stops watching the socket of d, which stays open.
+func (p *poller) release(d *wsDriver) {
+	p.remove(d)
+	_ = d.polled.raw.Control(func(fd uintptr) { // fails when it is closed
+		_ = syscall.EpollCtl(p.epfd, syscall.EPOLL_CTL_DEL, int(fd), nil)
+	})
 }
 
 // remove forgets d. Its socket leaves epoll when it is closed.

@@ -16,6 +16,8 @@ type polled struct{}
 
 func (*wsDriver) preparePoll()            {}
 func (*wsDriver) poll([]byte) bool        { return false }
+func (*wsDriver) isPolled() bool          { return false }
+func (*wsDriver) pollAgain()              {}
 func (*wsDriver) forget()                 {}
 func (*wsDriver) awaitClose(Instant) bool { return false }
 func (*wsDriver) overdue(Instant) bool    { return false }

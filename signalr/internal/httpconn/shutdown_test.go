@@ -106,8 +106,8 @@ func TestWorkers(t *testing.T) {
 			<-ran
 		}
 		synctest.Wait()
-		if w.idle != maxIdleWorkers {
-			t.Errorf("%d workers stay warm, want %d", w.idle, maxIdleWorkers)
+		if n := len(w.idle); n != maxIdleWorkers {
+			t.Errorf("%d workers stay warm, want %d", n, maxIdleWorkers)
 		}
 		w.Do(taskFunc(func() { ran <- 0 }))
 		<-ran

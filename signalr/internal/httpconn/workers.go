@@ -8,12 +8,9 @@ type Task interface{ Run() }
 // Workers are goroutines that stay warm for the next task: what they run grows their stacks, not those of the
 // goroutines that wait for a socket. The zero value is not ready; see [newWorkers].
 type Workers struct {
-	tasks chan Task
-
-	mu      sync.Mutex
-	stopped chan struct{} // closed when idle workers are to end
-	closed  bool
-	idle    int
+	mu     sync.Mutex
+	idle   []chan Task // of those who wait for work; the last to become idle, whose memory is warm, is the first to work
+	closed bool
 	// alive counts the goroutines. A WaitGroup would not do: sends may still bring tasks while wait waits.
 	alive int
 	none  sync.Cond // alive has become 0
@@ -23,45 +20,38 @@ type Workers struct {
 const maxIdleWorkers = 64
 
 func newWorkers() *Workers {
-	w := &Workers{tasks: make(chan Task), stopped: make(chan struct{})}
+	w := new(Workers)
 	w.none.L = &w.mu
 	return w
 }
 
 // Do runs t on a warm worker, or on a new one when none is free. It never waits.
 func (w *Workers) Do(t Task) {
-	select {
-	case w.tasks <- t:
-	default:
-		w.mu.Lock()
-		w.alive++
+	w.mu.Lock()
+	if n := len(w.idle); n > 0 {
+		next := w.idle[n-1]
+		w.idle = w.idle[:n-1]
 		w.mu.Unlock()
-		go w.work(t)
+		next <- t // there is room: nobody else has it
+		return
 	}
+	w.alive++
+	w.mu.Unlock()
+	go w.work(t)
 }
 
 func (w *Workers) work(t Task) {
 	defer w.ended()
-	for {
+	next := make(chan Task, 1)
+	for ok := true; ok; t, ok = <-next {
 		t.Run()
 		w.mu.Lock()
-		if w.closed || w.idle >= maxIdleWorkers {
+		if w.closed || len(w.idle) >= maxIdleWorkers {
 			w.mu.Unlock()
 			return
 		}
-		w.idle++
+		w.idle = append(w.idle, next)
 		w.mu.Unlock()
-		select {
-		case t = <-w.tasks:
-		case <-w.stopped:
-			t = nil
-		}
-		w.mu.Lock()
-		w.idle--
-		w.mu.Unlock()
-		if t == nil {
-			return
-		}
 	}
 }
 
@@ -78,11 +68,12 @@ func (w *Workers) ended() {
 // close ends the idle workers; later tasks start new ones, which end as soon as they are done.
 func (w *Workers) close() {
 	w.mu.Lock()
-	if !w.closed {
-		w.closed = true
-		close(w.stopped)
+	defer w.mu.Unlock()
+	w.closed = true
+	for _, next := range w.idle {
+		close(next)
 	}
-	w.mu.Unlock()
+	w.idle = nil
 }
 
 // wait returns when no task runs any more.

@@ -28,9 +28,12 @@ type wsDriver struct {
 	receiving sync.Mutex
 
 	// Only the reader's side touches these.
-	reader websocket.Reader
-	ended  bool
-	bye    int // the code to say goodbye with once ended
+	reader   websocket.Reader
+	hot      *hotReader // nil unless the connection is hot
+	lastRead uint32     // in ms
+	streak   int16      // of reads
+	ended    bool
+	bye      int // the code to say goodbye with once ended
 
 	// Guarded by c.mu.
 	pong      []byte // the answer to the latest ping, to be sent
@@ -80,10 +83,7 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 	}
 	// The HTTP handler returns, so that its buffers and stack become garbage; the reader ends with the socket, which
 	// dispose closes.
-	go func() {
-		defer c.mgr.readers.Done()
-		d.read(early)
-	}()
+	go d.read(early)
 }
 
 // deliver gives the App bytes that it may keep, on the caller's goroutine.
@@ -93,25 +93,41 @@ func (c *Conn) deliver(p []byte) {
 	}
 }
 
+// read is the reader: first of what was read before.
 func (d *wsDriver) read(early []byte) {
+	defer d.c.mgr.readers.Done()
 	if len(early) > 0 && !d.handOver(nil, early) {
 		return
 	}
-	err := receiveAll(d.nc, &d.c.mgr.buffers, func(buf *[bufferSize]byte, n int) bool { return d.handOver(buf, buf[:n]) })
-	if err != nil {
+	if err := d.receive(); err != nil {
 		d.readEnded(err)
 	}
 }
 
-// handOver gives what was read, in buf unless that is nil, to a worker and waits until the App has taken it. It is
-// false when the socket is done.
+// receive hands over what comes until the socket ends, or is somebody else's to read, which is no error.
+func (d *wsDriver) receive() error {
+	return receiveAll(d.nc, &d.c.mgr.buffers, func(buf *[bufferSize]byte, n int) bool { return d.handOver(buf, buf[:n]) })
+}
+
+// handOver gives what was read, in buf unless that is nil, to a worker and waits until the App has taken it; on a hot
+// connection it does the work itself. It is false when the reader is done.
 func (d *wsDriver) handOver(buf *[bufferSize]byte, p []byte) bool {
 	r := d.c.mgr.reads.get()
 	r.d, r.buf, r.p = d, buf, p
+	if h := d.hot; h != nil {
+		if !h.cold() {
+			return r.runHot(h)
+		}
+		d.hot, d.streak = nil, 0
+	}
 	d.busy.Add(1)
 	d.c.mgr.workers.Do(r)
 	d.busy.Wait()
-	return !d.ended
+	if d.ended {
+		return false
+	}
+	d.noteRead(false)
+	return true
 }
 
 // readEnded is called by the reader when the socket gives nothing more.
@@ -126,6 +142,7 @@ type wsRead struct {
 	buf     *[bufferSize]byte // what p lies in, to be given back; nil if it is not of the pool
 	p       []byte
 	payload []byte // where Data collects
+	task    Task   // for wsTask
 
 	// What readSocket works with.
 	once func(fd uintptr) bool
@@ -153,7 +170,7 @@ func (r *wsRead) feed() (task Task, bad error) {
 	r.payload = r.p[:0] // payloads move down over the headers: they are never longer than what held them
 	err := d.reader.Feed(r.p, r)
 	if len(r.payload) > 0 {
-		task = d.receive(r.payload)
+		task = d.take(r.payload)
 	}
 	if err != nil {
 		d.ended, d.bye = true, websocket.ProtocolError
@@ -180,8 +197,8 @@ func (r *wsRead) release() {
 	m.reads.put(r)
 }
 
-// receive gives the App what came, if it is still wanted.
-func (d *wsDriver) receive(payload []byte) Task {
+// take gives the App what came, if it is still wanted.
+func (d *wsDriver) take(payload []byte) Task {
 	d.receiving.Lock()
 	defer d.receiving.Unlock()
 	d.c.mu.Lock()
