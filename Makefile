@@ -50,10 +50,11 @@ torture: e2e/node/node_modules/.package-lock.json ## kill, pause and cut off ser
 differential: ## play EXCHANGES (10000) on refhost and on the server that SIGNALR_REFERENCE starts, and compare
 	go test -count 1 -v -timeout 0 ./e2e/differential -exchanges $(EXCHANGES)
 
-farm: e2e/node/node_modules/.package-lock.json ## run the tests of the JavaScript client against three servers behind a balancer
+farm: e2e/node/node_modules/.package-lock.json e2e/browser/node_modules/.package-lock.json ## run the tests of the JavaScript client, in Node and Chromium, against three servers behind a balancer
 	$(GO_BUILD) -o bin/refhost ./e2e/refhost
 	$(GO_BUILD) -o bin/farmhost ./e2e/farmhost
 	cd e2e/node && SIGNALR_SERVER=../../bin/farmhost npm test
+	cd e2e/browser && SIGNALR_SERVER=../../bin/farmhost node --test matrix.test.mjs
 	go test -count 1 -v ./e2e/farm -clients 500 -outage 30s
 
 generate: ## bring generated code up to date

@@ -16,6 +16,7 @@ import (
 	"signalbox/e2e/farm"
 	"signalbox/e2e/hosttest"
 	"signalbox/e2e/rawclient"
+	"signalbox/signalr/redisbackplane/redistest"
 	"signalbox/signalr/transport"
 )
 
@@ -71,7 +72,7 @@ func find(t *testing.T, program string) string {
 
 func startFarm(t *testing.T) *farm.Farm {
 	t.Helper()
-	if _, err := farm.FindRedis(); err != nil {
+	if _, err := redistest.Find(); err != nil {
 		t.Skip(err)
 	}
 	host, err := hosttest.Build(t.TempDir())

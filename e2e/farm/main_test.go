@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signalbox/e2e/hosttest"
+	"signalbox/signalr/redisbackplane/redistest"
 )
 
 var (
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	if _, hostErr = FindRedis(); hostErr == nil {
+	if _, hostErr = redistest.Find(); hostErr == nil {
 		dir, err := os.MkdirTemp("", "farm")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

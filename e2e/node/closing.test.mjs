@@ -26,8 +26,12 @@ matrix('closing', (cell) => {
   });
 
   it('by stop() cancels calls that are still running', async (t) => {
-    const client = await connect(t, server, cell);
-    const call = assert.rejects(client.invoke('Slow', 1000), canceled);
+    let running;
+    const isRunning = new Promise((resolve) => { running = resolve; });
+    const unanswered = () => { running(); return new Promise(() => {}); };
+    const client = await connect(t, server, cell, { handlers: { Ask: unanswered } });
+    const call = assert.rejects(client.invoke('AskCaller', 1), canceled);
+    await isRunning; // A call that is still on its way may find the connection gone.
     await client.hub.stop();
     await call;
     await serverHas(0);

@@ -1,25 +1,14 @@
 // Three servers behind a balancer that sends each request to the next of them, whatever was before. `make farm` runs all
 // the other tests against them, too.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { connect } from './harness/client.mjs';
 import { cells, webSocketsJSON, webSocketsMessagePack } from './harness/matrix.mjs';
 import { Proxy } from './harness/proxy.mjs';
-import { isReference, useFarm } from './harness/server.mjs';
+import { useFarm, whyNoFarm } from './harness/server.mjs';
 import { until } from './harness/wait.mjs';
 
-function whyNot() {
-  if (isReference) return 'another server is being tested';
-  try {
-    execFileSync('redis-server', ['--version']);
-    return false;
-  } catch {
-    return 'there is no redis-server here';
-  }
-}
-
-describe('a farm', { skip: whyNot() }, () => {
+describe('a farm', { skip: whyNoFarm() }, () => {
   const server = useFarm({ STATEFUL: '1' });
 
   it('lets clients of all transports and protocols, wherever they are, hear each other', async (t) => {

@@ -20,10 +20,11 @@ async function startServer(t) {
   return server;
 }
 
-// What a member of group g receives from now on when somebody sends to g.
+// What a member of group g receives from now on when somebody sends to g. On a farm, what goes to a group can be
+// overtaken by what goes to one connection, and never by a broadcast.
 async function hearsGroup(client) {
   await client.invoke('SendToGroup', 'g', 'm');
-  await client.invoke('SendCaller', 'end');
+  await client.invoke('Broadcast', 'end');
   return client.received.upTo('end');
 }
 

@@ -135,7 +135,7 @@ func TestRedisStopsAndComesBackEmpty(t *testing.T) {
 	a.gets("before")
 	b.gets("before")
 
-	r.stop()
+	r.Stop()
 	away(one, two)
 	one.sendHere(one.hub.Clients().User("ann"), "one alone")
 	two.sendHere(two.hub.Clients().All(), "two alone")
@@ -229,14 +229,7 @@ func TestRedisHangs(t *testing.T) {
 	connected(n)
 	a := n.connectJSON("a")
 	other := n.connectJSON("b")
-	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if r.cmd != nil {
-			_ = r.cmd.Process.Signal(syscall.SIGCONT) // it may go on already
-		}
-	})
+	r.signal(syscall.SIGSTOP)
 	failed := make(chan error, 10)
 	for range cap(failed) {
 		go func() { failed <- n.hub.Clients().AllExcept(other.id).Send(n.ctx(), "Receive", "unknown") }()
@@ -265,9 +258,7 @@ func TestRedisHangs(t *testing.T) {
 		}
 	}
 	other.gets("known")
-	if err := r.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	r.signal(syscall.SIGCONT)
 	connected(n)
 	n.send(n.hub.Clients().AllExcept(a.id), "end")
 	other.gets("end")
@@ -278,15 +269,11 @@ func TestCallerGivesUp(t *testing.T) {
 	r := startRedis(t)
 	n := newNode(t, r, nil)
 	connected(n)
-	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	r.signal(syscall.SIGSTOP)
 	ctx, cancel := context.WithTimeout(n.ctx(), 50*time.Millisecond)
 	defer cancel()
 	err := n.hub.Clients().All().Send(ctx, "Receive", "x")
-	if err2 := r.cmd.Process.Signal(syscall.SIGCONT); err2 != nil {
-		t.Fatal(err2)
-	}
+	r.signal(syscall.SIGCONT)
 	if !errors.Is(err, redisbackplane.ErrOutcomeUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
@@ -324,7 +311,7 @@ func TestWaitsEndWithTheLink(t *testing.T) {
 	go func() { added <- two.hub.Groups().Add(two.ctx(), "silent", "g") }()
 	admin := r.client()
 	eventually(t, "the command was published", func() bool { return commandCalls(t, admin, "publish") >= 2 })
-	r.stop()
+	r.Stop()
 	for _, c := range []chan error{asked, added} {
 		if err := <-c; !errors.Is(err, redisbackplane.ErrOutcomeUnknown) {
 			t.Errorf("got %v", err)
@@ -369,9 +356,7 @@ func TestClose(t *testing.T) {
 // TestCloseWhileRedisHangs: whatever Redis does, closing ends.
 func TestCloseWhileRedisHangs(t *testing.T) {
 	r := startRedis(t)
-	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil { // it takes connections and says nothing
-		t.Fatal(err)
-	}
+	r.signal(syscall.SIGSTOP)
 	n := newNode(t, r, func(o *redisbackplane.Options) { o.Timeout = time.Minute })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

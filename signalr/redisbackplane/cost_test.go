@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"signalbox/signalr"
+	"signalbox/signalr/protocol"
 	"signalbox/signalr/redisbackplane"
 )
 
@@ -80,17 +80,16 @@ func TestCost(t *testing.T) {
 		})
 		return got
 	}
-	var a1, a2, b1 *client
+	var a1, a2, b1, b2 *client
 	clients := one.hub.Clients()
 	connect := measure("connect", func() {
 		a1, a2, b1 = one.connect("a1", "", "messagepack"), one.connect("a2", "bob", "json"), two.connect("b1", "", "messagepack")
-		two.connect("b2", "bob", "json")
+		b2 = two.connect("b2", "bob", "json")
 	})
 	// .NET: a command for each channel. Here those of one connection go together.
-	if want := (cost{Subscribe: 4}); connect != want {
-		t.Errorf("connecting four clients, two of a user: %+v, want %+v", connect, want)
+	if want, dotnet := (cost{Subscribe: 4}), (cost{Subscribe: 6}); connect != want || dotnet != dotnetCosts(t)["connect"] {
+		t.Errorf("connecting four clients, two of a user: %+v, want %+v, and %+v with .NET", connect, want, dotnet)
 	}
-	t.Logf("%-24s %+v, .NET %+v", "connect", connect, dotnet["connect"])
 	// The payloads have the length of the golden ones: ids have 22 characters. The server's name is longer or shorter.
 	server := len(one.b.ServerName()) - len("vm_6e3b630e9fce447194d5e148b7c08d04")
 	for _, row := range []struct {
@@ -99,6 +98,11 @@ func TestCost(t *testing.T) {
 		do    func()
 	}{
 		{"all", 0, func() { one.send(clients.All(), "hello") }},
+		{"all-noargs", 0, func() {
+			if err := clients.All().Send(one.ctx(), "Ping"); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{"all-long", 0, func() { one.send(clients.All(), strings.Repeat("x", 300)) }},
 		{"allexcept-one", 0, func() { one.send(clients.AllExcept(a1.id), "x") }},
 		{"client-remote", 0, func() { one.send(clients.Client(b1.id).ClientProxy, "x") }},
@@ -110,10 +114,18 @@ func TestCost(t *testing.T) {
 		{"group-empty", 0, func() { one.send(clients.Group("nogroup"), "x") }},
 		{"groupexcept", 0, func() { one.send(clients.GroupExcept("g1", a1.id), "x") }},
 		{"user", 0, func() { one.send(clients.User("bob"), "x") }},
+		{"user-unknown", 0, func() { one.send(clients.User("zoe"), "x") }},
 		{"users", 0, func() { one.send(clients.Users("bob", "", "zoe"), "x") }},
+		{"group-add-local", 0, func() { one.join(a1, "gl") }},
 		{"group-add-remote", server, func() { one.join(b1, "g2") }},
+		{"group-add-remote-again", server, func() { one.join(b1, "g2"); one.send(clients.Group("g2"), "x") }},
 		{"group-remove-remote", server, func() {
 			if err := one.hub.Groups().Remove(one.ctx(), b1.id, "g2"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"group-remove-remote-notmember", server, func() {
+			if err := one.hub.Groups().Remove(one.ctx(), b1.id, "g9"); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -122,6 +134,23 @@ func TestCost(t *testing.T) {
 				if err := one.hub.Groups().Remove(one.ctx(), c.id, "g1"); err != nil {
 					t.Fatal(err)
 				}
+			}
+		}},
+		{"result-string-json", server, func() {
+			answered := make(chan error, 1)
+			go func() {
+				_, err := signalr.Invoke[string](one.ctx(), clients.Client(b2.id), "AskText", "q")
+				answered <- err
+			}()
+			question := b2.next()
+			for !strings.Contains(question, "AskText") { // what it was sent before
+				question = b2.next()
+			}
+			_, id, _ := strings.Cut(question, `"invocationId":"`)
+			id, _, _ = strings.Cut(id, `"`)
+			b2.write(`{"type":3,"invocationId":"` + id + `","result":"\u00e9<x>"}`)
+			if err := <-answered; err != nil {
+				t.Fatal(err)
 			}
 		}},
 		{"result-unknown-connection", server, func() {
@@ -137,6 +166,20 @@ func TestCost(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s costs otherwise than with .NET:\n%s", row.name, diff)
 		}
+	}
+}
+
+// TestExistenceIsAsked: adding a connection elsewhere asks once whether it exists, for however many groups.
+func TestExistenceIsAsked(t *testing.T) {
+	r := startRedis(t)
+	one, two := newNode(t, r, nil), newNode(t, r, nil)
+	connected(one, two)
+	a := two.connectJSON("a")
+	if err := one.hub.Groups().AddAll(one.ctx(), a.id, "g1", "g2", "g3"); err != nil {
+		t.Fatal(err)
+	}
+	if got := commandCalls(t, r.client(), "pubsub|numsub"); got != 1 {
+		t.Errorf("it was asked %d times, want once", got)
 	}
 }
 
@@ -168,38 +211,70 @@ func (c *countedConn) Read(p []byte) (int, error) {
 }
 
 // TestBytesPerMessage: nothing goes to Redis but the PUBLISH command, and nothing comes back but its reply and the message.
+// The numbers are those of the documentation.
 func TestBytesPerMessage(t *testing.T) {
 	r := startRedis(t)
-	var bytes counter
-	b, err := redisbackplane.New(rueidis.ClientOption{
-		InitAddress: []string{r.addr}, DialCtxFn: bytes.dial, Dialer: net.Dialer{KeepAlive: time.Hour}, // no pings meanwhile
-	}, &redisbackplane.Options{HubName: hubName})
-	if err != nil {
-		t.Fatal(err)
+	for _, row := range []struct {
+		name                string
+		protocols           []protocol.HubProtocol
+		payload, to, fromIt int
+	}{
+		{"JSON and MessagePack", both(), 97, 149, 153},
+		{"JSON alone", both()[:1], 62, 114, 118},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var bytes counter
+			b := newBackplaneOn(t, rueidis.ClientOption{
+				InitAddress: []string{r.Addr}, DialCtxFn: bytes.dial, Dialer: net.Dialer{KeepAlive: time.Hour}, // no pings meanwhile
+			}, nil)
+			n := newNodeWith(t, b, row.protocols)
+			connected(n)
+			a := n.connectJSON("a")
+			n.send(n.hub.Clients().All(), "warm")
+			a.gets("warm")
+			const messages = 100
+			written, read, payloads := bytes.written.Load(), bytes.read.Load(), b.Stats().PublishedBytes
+			for range messages {
+				n.send(n.hub.Clients().All(), "hello")
+				a.gets("hello")
+			}
+			written, read, payloads = bytes.written.Load()-written, bytes.read.Load()-read, b.Stats().PublishedBytes-payloads
+			got := [3]int{int(payloads), int(written), int(read)}
+			if want := [3]int{messages * row.payload, messages * row.to, messages * row.fromIt}; got != want {
+				t.Errorf("%d messages: payloads, bytes to Redis and bytes from it are %d, want %d", messages, got, want)
+			}
+			channel, payload := hubName+":all", strings.Repeat("x", row.payload)
+			command := fmt.Sprintf("*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(payload), payload)
+			push := fmt.Sprintf(">3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(payload), payload)
+			if len(command) != row.to || len(push)+len(":1\r\n") != row.fromIt {
+				t.Errorf("the commands alone have %d bytes, and %d", len(command), len(push)+len(":1\r\n"))
+			}
+		})
 	}
-	t.Cleanup(func() { _ = b.Close(context.Background()) })
-	n := newNodeWith(t, b, both())
+}
+
+// TestPings: the client library sends one with each UNSUBSCRIBE, and each Timeout one on a connection that is idle.
+func TestPings(t *testing.T) {
+	r := startRedis(t)
+	n := newNode(t, r, func(o *redisbackplane.Options) { o.Timeout = time.Hour })
 	connected(n)
+	admin := r.client()
 	a := n.connectJSON("a")
-	n.send(n.hub.Clients().All(), "warm")
-	a.gets("warm")
-	const messages = 100
-	written, read, payloads := bytes.written.Load(), bytes.read.Load(), b.Stats().PublishedBytes
-	for range messages {
-		n.send(n.hub.Clients().All(), "hello")
-		a.gets("hello")
+	before := commandCalls(t, admin, "ping")
+	const groups = 5
+	for i := range groups {
+		n.join(a, fmt.Sprint(i))
+		if err := n.hub.Groups().Remove(n.ctx(), a.id, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	written, read, payloads = bytes.written.Load()-written, bytes.read.Load()-read, b.Stats().PublishedBytes-payloads
-	channel, payload := hubName+":all", strings.Repeat("x", int(payloads)/messages)
-	command := fmt.Sprintf("*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(payload), payload)
-	push := fmt.Sprintf(">3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(channel), channel, len(payload), payload)
-	t.Logf("a message with a payload of %d bytes: %d bytes to Redis, %d from it", len(payload), written/messages, read/messages)
-	if want := int64(messages * len(command)); written != want {
-		t.Errorf("%d bytes went to Redis, want %d", written, want)
+	if got := commandCalls(t, admin, "ping") - before; got != groups {
+		t.Errorf("%d UNSUBSCRIBEs came with %d PINGs", groups, got)
 	}
-	if want := int64(messages * (len(push) + len(":1\r\n"))); read != want {
-		t.Errorf("%d bytes came from Redis, want %d", read, want)
-	}
+	idle := newNode(t, r, func(o *redisbackplane.Options) { o.Timeout = 50 * time.Millisecond })
+	connected(idle)
+	before = commandCalls(t, admin, "ping")
+	eventually(t, "idle connections are tried again and again", func() bool { return commandCalls(t, admin, "ping") >= before+6 })
 }
 
 // TestJoinsArePipelined: ten thousand groups are joined in a few commands, by one call and by many at once.
@@ -219,7 +294,7 @@ func TestJoinsArePipelined(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := commandCalls(t, admin, "subscribe") - before
-	if calls > 100 {
+	if calls > 36 {
 		t.Errorf("joining %d groups at once took %d commands", groups, calls)
 	}
 	t.Logf("AddAll of %d groups: %d commands", groups, calls)
@@ -234,7 +309,7 @@ func TestJoinsArePipelined(t *testing.T) {
 	}
 	wg.Wait()
 	calls = commandCalls(t, admin, "subscribe") - before
-	if calls > groups/4 {
+	if calls > groups/50 { // few dozen, unless the machine has no time for the callers
 		t.Errorf("joining %d groups one by one, but at the same time, took %d commands", groups, calls)
 	}
 	t.Logf("%d calls of Add: %d commands", groups, calls)
@@ -246,40 +321,4 @@ func TestJoinsArePipelined(t *testing.T) {
 	if s := n.b.Stats(); s.Subscriptions != 0 {
 		t.Errorf("%d subscriptions are left", s.Subscriptions)
 	}
-}
-
-// TestManyGroups: a hundred thousand groups on one node, in memory that is stated in the documentation.
-func TestManyGroups(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a second")
-	}
-	r := startRedis(t)
-	n := newNode(t, r, nil)
-	connected(n)
-	a := n.connectJSON("a")
-	heap := func() int {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
-	const groups = 100_000
-	before := heap()
-	for part := range groups / 10_000 {
-		names := make([]string, 10_000)
-		for i := range names {
-			names[i] = fmt.Sprintf("order %07d", part*len(names)+i)
-		}
-		if err := n.hub.Groups().AddAll(n.ctx(), a.id, names...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	each := (heap() - before) / groups
-	t.Logf("%d bytes a group", each)
-	if each > 1024 {
-		t.Errorf("a group takes %d bytes, want at most 1024", each)
-	}
-	n.send(n.hub.Clients().Group("order 0099999"), "x")
-	a.gets("x")
 }

@@ -21,7 +21,7 @@
 //
 // # Redis Cluster, Sentinel, TLS
 //
-// The client's options choose them. In a cluster every message goes to all nodes, unless [Options].Sharded is set; and
-// without it the order of messages is not kept and a client result asked of a connection that does not exist is found out
-// only when the caller's context ends, because the nodes count their subscribers each for itself.
+// The client's options choose them. In a cluster every message goes to all nodes, unless [Options].Sharded is set. Each
+// node counts those that hear a channel for itself then: whether a connection exists is asked of all nodes, and while one of
+// them is away, a client result asked of a connection that does not exist is found out only when the caller's context ends.
 package redisbackplane

@@ -104,8 +104,8 @@ func (b *Backplane) Connections() int { return b.local.Len() }
 // Count asks every server that uses this package for its number of connections, and waits for all answers: nothing is kept
 // in Redis that could be out of date. ASP.NET Core servers are not counted. It fails with [ErrBackplaneUnavailable] or
 // [ErrOutcomeUnknown], or with [context.DeadlineExceeded] when a server does not answer within [Options].Timeout; what is
-// known by then is returned with the error. In a Redis Cluster without [Options].Sharded nobody knows how many servers
-// there are, and it takes half a second to wait for those that answer.
+// known by then is returned with the error. In a Redis Cluster without [Options].Sharded one of whose nodes is away, nobody
+// knows how many servers there are, and it takes half a second to wait for those that answer.
 func (b *Backplane) Count(ctx context.Context) (Counts, error) {
 	c := Counts{Servers: map[string]int{b.server: b.local.Len()}, Total: b.local.Len()}
 	l := b.link.Load()
@@ -115,20 +115,29 @@ func (b *Backplane) Count(ctx context.Context) (Counts, error) {
 	id := b.commands.Add(1)
 	answers := wait(&b.waits, b.waits.polls, id, 1024)
 	defer forget(&b.waits, b.waits.polls, id)
+	servers, known, err := int64(0), true, error(nil)
+	if l.cluster != nil { // the reply to PUBLISH does not tell
+		if servers, known, err = b.hearers(ctx, l, b.names.name(kindFarm, "")); err != nil {
+			return c, err
+		}
+	}
 	q := appendInt(msgp.AppendUint8(msgp.AppendArrayHeader(nil, 3), farmCount), id)
 	p := b.publishOn(ctx, l, []publication{{b.names.name(kindFarm, ""), msgp.AppendString(q, b.server)}})[0]
 	if p.err != nil {
 		return c, p.err
 	}
+	if l.cluster == nil {
+		servers = p.receivers
+	}
 	limit := b.opts.Timeout
-	if !l.counts {
+	if !known {
 		limit = min(limit, 500*time.Millisecond)
 	}
 	bound, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf(
-		"counting connections: not all of %d servers have answered: %w", p.receivers, context.DeadlineExceeded))
+		"counting connections: not all of %d servers have answered: %w", servers, context.DeadlineExceeded))
 	defer cancel()
 	c = Counts{Servers: make(map[string]int)}
-	for !l.counts || int64(len(c.Servers)) < p.receivers {
+	for !known || int64(len(c.Servers)) < servers {
 		select {
 		case a := <-answers:
 			c.Total += a.n - c.Servers[a.server]
@@ -136,7 +145,7 @@ func (b *Backplane) Count(ctx context.Context) (Counts, error) {
 		case <-l.down:
 			return c, fmt.Errorf("%w: %w", ErrOutcomeUnknown, context.Cause(l.ctx))
 		case <-bound.Done():
-			if !l.counts && ctx.Err() == nil {
+			if !known && ctx.Err() == nil {
 				return c, nil
 			}
 			return c, context.Cause(bound)

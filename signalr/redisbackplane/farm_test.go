@@ -49,7 +49,7 @@ func TestCloseOnTheFarm(t *testing.T) {
 	if got := bob.next(); got != "{\"type\":7}\x1e" {
 		t.Errorf("got %q", got)
 	}
-	r.stop()
+	r.Stop()
 	away(one)
 	c := one.connectJSON("c")
 	if err := one.hub.Clients().All().Close(one.ctx(), false); !errors.Is(err, redisbackplane.ErrBackplaneUnavailable) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 // AddToGroup implements [signalr.HubLifetimeManager]. A connection of this server is in the group at once, and other
@@ -72,33 +70,14 @@ func (b *Backplane) changeLocalGroups(
 	return waits, true
 }
 
-// isGone says whether no server has the connection, which Redis can tell unless it is a cluster.
+// isGone says whether no server has the connection, as far as Redis can tell.
 func (b *Backplane) isGone(ctx context.Context, l *link, connectionID string) (bool, error) {
-	if !l.counts {
-		return false, nil
-	}
 	channel := b.names.name(kindConnection, connectionID)
-	var cmd rueidis.Completed
-	if b.opts.Sharded {
-		cmd = l.client.B().Arbitrary("PUBSUB", "SHARDNUMSUB").Keys(channel).Build()
-	} else {
-		cmd = l.client.B().PubsubNumsub().Channel(channel).Build()
-	}
-	limit, patient := b.limit(ctx)
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
-	defer cancel()
-	reply, err := l.client.Do(within, cmd).ToArray()
-	if err != nil {
-		return false, b.judge(l, err, patient)
-	}
-	if len(reply) != 2 {
-		return false, nil // it means nothing here
-	}
-	n, err := reply[1].AsInt64()
+	n, known, err := b.hearers(ctx, l, channel)
 	if b.subs.isHeard(channel) {
 		n-- // it has just ended here
 	}
-	return n <= 0 && err == nil, nil
+	return known && n <= 0, err
 }
 
 // commandGroups asks the connection's server, and waits until it has confirmed.

@@ -22,8 +22,11 @@ type link struct {
 	sub    rueidis.DedicatedClient
 	// down is closed when nothing is received any more.
 	down chan struct{}
-	// counts says that Redis's replies tell how many servers hear a channel.
-	counts bool
+	// cluster is set when each node of it counts those that hear a channel for itself; client is one node's then: what it
+	// takes from one sender arrives in its order at all nodes.
+	cluster rueidis.Client
+	// master is the address of the server that the sentinels have named; empty where there are none.
+	master string
 }
 
 const (
@@ -31,6 +34,7 @@ const (
 	commandsAtATime  = 20  // within the time-out
 	messagesAtATime  = 500 // PUBLISH, in one pipeline
 	firstReconnectIn = 50 * time.Millisecond
+	masterInterval   = time.Second // how often a link looks whether the master is still the same
 )
 
 // errRedisLost is why a link ends whose connection was closed from the other side without a reason.
@@ -79,10 +83,9 @@ func (b *Backplane) serve(ctx context.Context) (ready bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("connecting to Redis: %w", err)
 	}
-	l.client = client
-	l.counts = b.opts.Sharded || client.Mode() != rueidis.ClientModeCluster
+	l.choose(client, b.opts.Sharded)
 	var release func()
-	l.sub, release = client.Dedicate()
+	l.sub, release = l.client.Dedicate()
 	defer release()
 	lost := l.sub.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: b.receive, OnSubscription: func(s rueidis.PubSubSubscription) {
 		if s.Kind == "sunsubscribe" && b.subs.isPlaced(s.Channel) {
@@ -104,6 +107,8 @@ func (b *Backplane) serve(ctx context.Context) (ready bool, err error) {
 		return false, err
 	}
 	b.subs.begin()
+	masters := time.NewTicker(masterInterval)
+	defer masters.Stop()
 	for {
 		if err := b.work(l); err != nil {
 			return ready, err
@@ -115,12 +120,44 @@ func (b *Backplane) serve(ctx context.Context) (ready bool, err error) {
 		}
 		select {
 		case <-b.subs.wake:
+		case <-masters.C:
+			if l.isMasterGone(client) {
+				return ready, fmt.Errorf("%w: the master is another", errRedisLost)
+			}
 		case err := <-lost:
 			return ready, fmt.Errorf("%w: %w", errRedisLost, orLost(err))
 		case <-l.ctx.Done():
 			return ready, context.Cause(l.ctx)
 		}
 	}
+}
+
+// choose takes the server that the link is to: what publishes and what hears must be connected to the same.
+func (l *link) choose(client rueidis.Client, sharded bool) {
+	l.client = client
+	switch client.Mode() {
+	case rueidis.ClientModeCluster:
+		if sharded { // the hub's hash tag chooses
+			return
+		}
+		l.cluster = client
+		for _, l.client = range client.Nodes() { // any will do; the next link may be to another
+			break
+		}
+	case rueidis.ClientModeSentinel:
+		for l.master, l.client = range client.Nodes() { // there is one
+			break
+		}
+	}
+}
+
+// isMasterGone says whether the sentinels have named another master than the link's, which may hang on for long.
+func (l *link) isMasterGone(client rueidis.Client) bool {
+	if l.master == "" {
+		return false
+	}
+	_, same := client.Nodes()[l.master]
+	return !same
 }
 
 func orLost(err error) error {
@@ -135,7 +172,8 @@ func (b *Backplane) clientOption(ctx context.Context) rueidis.ClientOption {
 	o := b.redis
 	o.DisableCache = true // nothing is read that could be cached
 	o.DisableRetry = true
-	o.AlwaysPipelining = true // else a caller's deadline would end the connection of all
+	o.ReplicaOnly, o.SendToReplicas = false, nil // what a replica is told stays with it
+	o.AlwaysPipelining = true                    // else a caller's deadline would end the connection of all
 	if o.PipelineMultiplex == 0 {
 		o.PipelineMultiplex = -1 // one connection
 	}

@@ -74,7 +74,7 @@ func TestNothingTwice(t *testing.T) {
 				kind := []string{"pubsub", "normal"}[round%3]
 				_ = admin.Do(t.Context(), admin.B().Arbitrary("CLIENT", "KILL", "TYPE", kind).Build()).Error() // may be its own end
 			case 2:
-				r.stop()
+				r.Stop()
 				away(n)
 				r.start()
 			}

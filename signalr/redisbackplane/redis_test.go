@@ -3,104 +3,58 @@ package redisbackplane_test
 import (
 	"bytes"
 	"context"
-	"net"
-	"os/exec"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"signalbox/signalr/redisbackplane/redistest"
 )
 
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-// redisServer is a Redis server of the test's own, on a port that was free.
+// redisServer is a Redis server of the test's own.
 type redisServer struct {
-	t    *testing.T
-	addr string
-	args []string
-	cmd  *exec.Cmd
-	log  bytes.Buffer
+	*redistest.Server
+	t *testing.T
 }
 
 // startRedis starts a Redis server with further arguments. It ends with the test.
 func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
-	r := &redisServer{t: t, addr: freeAddress(t), args: args}
-	r.start()
-	t.Cleanup(r.stop)
-	return r
+	return &redisServer{redistest.Run(t, args...), t}
 }
 
 // awayRedis is a Redis server that is not started yet.
 func awayRedis(t *testing.T) *redisServer {
 	t.Helper()
-	findRedis(t)
-	r := &redisServer{t: t, addr: freeAddress(t)}
-	t.Cleanup(r.stop)
-	return r
-}
-
-func findRedis(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"redis-server", "valkey-server"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Skip("there is no redis-server here; apt-get install redis-server")
-	return ""
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return &redisServer{redistest.Prepare(t), t}
 }
 
 // start starts the server, empty, and waits until it answers.
 func (r *redisServer) start() {
 	r.t.Helper()
-	_, port, _ := net.SplitHostPort(r.addr)
-	args := append([]string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", r.t.TempDir(),
-		"--client-output-buffer-limit", "pubsub 0 0 0"}, r.args...)
-	r.cmd = exec.Command(findRedis(r.t), args...)
-	r.cmd.Stdout, r.cmd.Stderr = &r.log, &r.log
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatalf("starting redis-server: %v", err)
+	if err := r.Start(r.t.Context()); err != nil {
+		r.t.Fatal(err)
 	}
-	eventually(r.t, "Redis answers", func() bool {
-		c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{r.addr}, DisableCache: true, ForceSingleClient: true})
-		if c != nil {
-			c.Close()
-		}
-		return err == nil
-	})
 }
 
-// stop ends the server at once.
-func (r *redisServer) stop() {
-	if r.cmd == nil {
-		return
-	}
-	_ = r.cmd.Process.Kill()
-	_ = r.cmd.Wait() // says that it was killed
-	r.cmd = nil
-	if r.t.Failed() {
-		r.t.Logf("redis-server:\n%s", r.log.Bytes())
+// signal sends a signal to the server, such as SIGSTOP.
+func (r *redisServer) signal(s os.Signal) {
+	r.t.Helper()
+	if err := r.Signal(s); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
 // client returns a client of the server that ends with the test. It connects when it is used, as often as it must.
 func (r *redisServer) client() rueidis.Client {
 	r.t.Helper()
-	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{r.addr}, DisableCache: true, ForceSingleClient: true})
+	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{r.Addr}, DisableCache: true, ForceSingleClient: true})
 	if c == nil {
 		r.t.Fatal(err)
 	}

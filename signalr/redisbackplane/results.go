@@ -1,6 +1,7 @@
 package redisbackplane
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -37,13 +38,19 @@ func (b *Backplane) Invoke(ctx context.Context, connectionID string, inv *protoc
 	}
 	answers := wait(&b.waits, b.waits.asks, inv.InvocationID, 1)
 	defer forget(&b.waits, b.waits.asks, inv.InvocationID)
+	notThere := &goneError{fmt.Sprintf("Connection '%s' does not exist.", connectionID)}
+	if l.cluster != nil { // the reply to PUBLISH does not tell
+		if gone, err := b.isGone(ctx, l, connectionID); gone || err != nil {
+			return signalr.Result{}, cmp.Or(err, error(notThere))
+		}
+	}
 	channel := b.names.name(kindConnection, connectionID)
 	p := b.publishOn(ctx, l, []publication{{channel, v.append(make([]byte, 0, v.size()))}})[0]
 	switch {
 	case p.err != nil:
 		return signalr.Result{}, p.err
-	case p.receivers < 1 && l.counts:
-		return signalr.Result{}, &goneError{fmt.Sprintf("Connection '%s' does not exist.", connectionID)}
+	case p.receivers < 1 && l.cluster == nil:
+		return signalr.Result{}, notThere
 	}
 	select {
 	case a := <-answers:

@@ -6,7 +6,7 @@
 // test asks for what SignalR does and not for what this repository happens to do. SIGNALR_SERVER names such a command for
 // another form of the server of this repository, of which everything is expected: e2e/farmhost, for one.
 import assert from 'node:assert/strict';
-import { spawn, execFile } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -102,6 +102,17 @@ export function useServer(options) {
 /** Like useServer, but it is three servers behind a balancer that sends each request to the next of them. */
 export function useFarm(options) {
   return use(new Server(options, buildFarmhost));
+}
+
+/** Why there can be no farm here, or false. */
+export function whyNoFarm() {
+  if (isReference) return 'another server is being tested';
+  try {
+    execFileSync('redis-server', ['--version']);
+    return false;
+  } catch {
+    return 'there is no redis-server here';
+  }
 }
 
 function use(server) {

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** The promise, or a failure that names what did not come in time. */
-export async function within(promise, what, ms = 10_000) {
+export async function within(promise, what, ms = 30_000) {
   const stop = new AbortController();
   const limit = delay(ms, undefined, { signal: stop.signal, ref: true }).then(
     () => { throw new Error(`waited ${ms} ms in vain for ${what}`); },
@@ -16,7 +16,7 @@ export async function within(promise, what, ms = 10_000) {
 }
 
 /** Asks again and again until the answer is true. For what can be seen only by asking, such as a count on the server. */
-export async function until(ask, what, ms = 10_000) {
+export async function until(ask, what, ms = 30_000) {
   const end = Date.now() + ms;
   while (!await ask()) {
     if (Date.now() > end) throw new Error(`waited ${ms} ms in vain until ${what}`);
