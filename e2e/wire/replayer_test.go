@@ -171,7 +171,7 @@ func TestPlay(t *testing.T) {
 			steps: openWS + "~ within 100 300\n< text a x␞\n", serve: sends(upgrade{}, 200*time.Millisecond, fromServer(finText, "x\x1e")),
 		},
 		"too early": {
-			steps: openWS + "~ within 100 300\n< text a x␞\n", serve: sends(upgrade{}, 50*time.Millisecond, fromServer(finText, "x\x1e")), want: "not before 100ms", got: "after 50ms",
+			steps: openWS + "~ within 100 300\n< text a x␞\n", serve: sends(upgrade{}, 40*time.Millisecond, fromServer(finText, "x\x1e")), want: "not before 100ms", got: "after 40ms",
 		},
 		"too late": {
 			steps: openWS + "~ within 100 300\n< text a x␞\n", serve: sends(upgrade{}, 400*time.Millisecond, fromServer(finText, "x\x1e")), want: "text x␞", got: "nothing",
