@@ -18,7 +18,7 @@ run() { # name test flags...
 
 run 'one server with SQLite' TestTorture -kills 20 -clients 100 -rate 200 -duration 3m -outage 20s "$@"
 run 'three servers with PostgreSQL and Redis' TestTorture -nodes 3 -kills 20 -clients 100 -rate 200 -duration 4m -outage 30s "$@"
-run 'three servers, restarted in turn' TestRollingRestart -rolling 600 "$@"
+run 'three servers, restarted in turn' TestRollingRestart -rolling 2000 "$@"
 
 echo
 cat "$results"

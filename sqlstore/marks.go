@@ -15,7 +15,7 @@ import (
 // does not exist is ErrNotFound.
 func lockInbox(ctx context.Context, tx *tx, userID string) error {
 	var one int
-	err := tx.QueryRowContext(ctx, `SELECT 1 FROM inboxes WHERE user_id = $1`+tx.store.dialect.forUpdate(), userID).Scan(&one)
+	err := tx.QueryRowContext(ctx, selectInbox+tx.store.dialect.forUpdate(), userID).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("user %q: %w", userID, signalbox.ErrNotFound)
 	}
@@ -100,14 +100,9 @@ func (s *Store) ConfirmDelivered(ctx context.Context, userID string, ids []strin
 		} else if err != nil {
 			return err
 		}
-		confirm, err := tx.PrepareContext(ctx, `
-			UPDATE notifications SET delivered_at = $1 WHERE id = $2 AND user_id = $3 AND delivered_at IS NULL`)
-		if err != nil {
-			return err
-		}
 		at := now().UnixMicro()
 		for _, id := range ids {
-			if _, err := confirm.ExecContext(ctx, at, id, userID); err != nil {
+			if _, err := tx.ExecContext(ctx, confirmDelivered, at, id, userID); err != nil {
 				return err
 			}
 		}

@@ -78,16 +78,12 @@ func (s *Store) publish(ctx context.Context, tx *tx, p signalbox.Publication) ([
 			}
 		}
 	}
-	inboxes, err := newInboxWriter(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
 	// Inboxes are locked in one order, whatever the order of the users, lest two transactions wait for each other.
 	at := now()
 	stored := make(map[string]signalbox.Notification, len(users))
 	unknown := make(map[string]bool)
 	for _, user := range slices.Compact(slices.Sorted(slices.Values(users))) {
-		n, err := inboxes.store(ctx, user, p.Topic, p.Message, at)
+		n, err := storeInInbox(ctx, tx, user, p.Topic, p.Message, at)
 		switch {
 		case errors.Is(err, signalbox.ErrNotFound):
 			unknown[user] = true
@@ -110,39 +106,12 @@ func (s *Store) publish(ctx context.Context, tx *tx, p signalbox.Publication) ([
 	return list, nil
 }
 
-// inboxWriter stores notifications in a transaction. Its statements are prepared once: a topic may have thousands of
-// subscribers.
-type inboxWriter struct {
-	tx             *tx
-	number, insert *sql.Stmt
-	events         eventWriter
-}
-
-// newInboxWriter prepares the statements, which end with the transaction.
-func newInboxWriter(ctx context.Context, tx *tx) (w inboxWriter, err error) {
-	w.tx = tx
-	w.number, err = tx.PrepareContext(ctx, `
-		UPDATE inboxes SET last_sequence = last_sequence + 1, unread = unread + 1, last_event = last_event + 1
-		WHERE user_id = $1 RETURNING last_sequence, last_event`)
-	if err != nil {
-		return w, err
-	}
-	w.insert, err = tx.PrepareContext(ctx, `
-		INSERT INTO notifications (id, user_id, sequence, title, message, type, data, topic, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`)
-	if err != nil {
-		return w, err
-	}
-	w.events, err = newEventWriter(ctx, tx)
-	return w, err
-}
-
-// store stores m, which is valid, for one user under the user's next sequence, and the event that tells of it. A user
-// who does not exist is ErrNotFound.
-func (w inboxWriter) store(ctx context.Context, userID, topic string, m signalbox.NotificationMessage, at time.Time) (signalbox.Notification, error) {
+// storeInInbox stores m, which is valid, for one user under the user's next sequence, and the event that tells of it. A
+// user who does not exist is ErrNotFound.
+func storeInInbox(ctx context.Context, tx *tx, userID, topic string, m signalbox.NotificationMessage, at time.Time) (signalbox.Notification, error) {
 	n := signalbox.Notification{ID: newID(), UserID: userID, NotificationMessage: m.WithDefaults(), Topic: topic, CreatedAt: at}
 	var position int64
-	err := w.number.QueryRowContext(ctx, userID).Scan(&n.Sequence, &position)
+	err := tx.QueryRowContext(ctx, takeNumbers, userID).Scan(&n.Sequence, &position)
 	if errors.Is(err, sql.ErrNoRows) {
 		return signalbox.Notification{}, fmt.Errorf("user %q: %w", userID, signalbox.ErrNotFound)
 	}
@@ -150,10 +119,10 @@ func (w inboxWriter) store(ctx context.Context, userID, topic string, m signalbo
 		return signalbox.Notification{}, err
 	}
 	data := sql.Null[string]{V: string(n.Data), Valid: n.Data != nil}
-	_, err = w.insert.ExecContext(ctx,
+	_, err = tx.ExecContext(ctx, insertNotification,
 		n.ID, n.UserID, n.Sequence, n.Title, n.Message, string(n.Type), data, n.Topic, n.CreatedAt.UnixMicro())
 	if err != nil {
 		return signalbox.Notification{}, err
 	}
-	return n, w.events.add(ctx, signalbox.Event{UserID: userID, Position: position, CreatedAt: at, Notification: &n})
+	return n, addNumberedEvent(ctx, tx, signalbox.Event{UserID: userID, Position: position, CreatedAt: at, Notification: &n})
 }

@@ -252,11 +252,7 @@ func (s *Store) AnnounceOrder(ctx context.Context, o signalbox.Order, m signalbo
 			return err
 		}
 		ok = true
-		inboxes, err := newInboxWriter(ctx, tx)
-		if err != nil {
-			return err
-		}
-		n, err = inboxes.store(ctx, owner, "", m, now())
+		n, err = storeInInbox(ctx, tx, owner, "", m, now())
 		return err
 	})
 	if err != nil {

@@ -165,14 +165,6 @@ func readPending(ctx context.Context, q querier, users []string, at time.Time, l
 
 // note writes down what has become of a batch.
 func note(ctx context.Context, tx *tx, batch []pending, results []signalbox.Delivery, round *signalbox.OutboxRound) error {
-	remove, err := tx.PrepareContext(ctx, `DELETE FROM outbox WHERE user_id = $1 AND position = $2`)
-	if err != nil {
-		return err
-	}
-	sent, err := tx.PrepareContext(ctx, `UPDATE notifications SET sent_at = $1 WHERE id = $2 AND sent_at IS NULL`)
-	if err != nil {
-		return err
-	}
 	at := now()
 	for i, p := range batch {
 		result := results[i]
@@ -182,19 +174,20 @@ func note(ctx context.Context, tx *tx, batch []pending, results []signalbox.Deli
 			}
 		}
 		for _, e := range p.Events[:result.Sent] {
-			if _, err := remove.ExecContext(ctx, e.UserID, e.Position); err != nil {
+			if _, err := tx.ExecContext(ctx, deleteEvent, e.UserID, e.Position); err != nil {
 				return err
 			}
 			if e.Notification == nil {
 				continue
 			}
-			if _, err := sent.ExecContext(ctx, at.UnixMicro(), e.Notification.ID); err != nil {
+			if _, err := tx.ExecContext(ctx, updateSent, at.UnixMicro(), e.Notification.ID); err != nil {
 				return err
 			}
 		}
 		round.Sent += result.Sent
 		rest := p.Events[result.Sent:]
 		attempts, dueAt := 0, at
+		var err error
 		switch {
 		case result.Err != nil && result.GiveUp && len(rest) > 0:
 			round.Dead++

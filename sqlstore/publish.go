@@ -95,8 +95,7 @@ func (s *Store) claimKey(ctx context.Context, tx *tx, key signalbox.IdempotencyK
 // knownAnswer returns what the request with that key was answered, if it was.
 func knownAnswer(ctx context.Context, tx *tx, key signalbox.IdempotencyKey) (answer []signalbox.Published, known bool, err error) {
 	var hash, text string
-	err = tx.QueryRowContext(ctx, `
-		SELECT request_hash, answer FROM idempotency_keys WHERE owner = $1 AND request_key = $2 AND created_at > $3`,
+	err = tx.QueryRowContext(ctx, selectAnswer,
 		key.Owner, key.Key, now().Add(-signalbox.IdempotencyWindow).UnixMicro()).Scan(&hash, &text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return []signalbox.Published{}, false, nil
@@ -119,10 +118,7 @@ func rememberAnswer(ctx context.Context, tx *tx, key signalbox.IdempotencyKey, a
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO idempotency_keys (owner, request_key, request_hash, answer, created_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (owner, request_key) DO UPDATE SET request_hash = excluded.request_hash, answer = excluded.answer,
-			created_at = excluded.created_at`,
+	_, err = tx.ExecContext(ctx, upsertAnswer,
 		key.Owner, key.Key, key.RequestHash, string(text), now().UnixMicro())
 	return err
 }

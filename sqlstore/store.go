@@ -35,12 +35,14 @@ type Options struct {
 // also in several processes on one machine, may be open on one folder, and any number anywhere on one PostgreSQL
 // database.
 type Store struct {
-	// With PostgreSQL both are the same pool. SQLite lets one connection write at a time. The others would wait by sleeping and trying again, which is slow and
-	// unfair; so all writes of this process queue in Go for the one connection of write. Its transactions begin
-	// with BEGIN IMMEDIATE: one that begins by reading and is overtaken by another process would otherwise fail with
-	// SQLITE_BUSY at once when it comes to write, however long it may wait. With the write-ahead log the connections
-	// of read see the last commit and never wait for a writer.
+	// With PostgreSQL both are the same pool. SQLite lets one connection write at a time. The others would wait by
+	// sleeping and trying again, which is slow and unfair; so all writes of this process queue in Go for the one
+	// connection of write. Its transactions begin with BEGIN IMMEDIATE: one that begins by reading and is overtaken by
+	// another process would otherwise fail with SQLITE_BUSY at once when it comes to write, however long it may wait.
+	// With the write-ahead log the connections of read see the last commit and never wait for a writer.
 	write, read *sql.DB
+	writer      *writer              // commits transactions together; nil with PostgreSQL
+	prepared    map[string]*sql.Stmt // the frequent statements on write; none with PostgreSQL
 	dialect     dialect
 	topics      signalbox.Topics
 	passwords   *passwordHasher
@@ -81,6 +83,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.write, s.read, err = openSQLite(ctx, o.Dir); err != nil {
 		return nil, fmt.Errorf("opening the store in %q: %w", o.Dir, err)
 	}
+	if s.prepared, err = prepare(ctx, s.write); err != nil {
+		return nil, errors.Join(fmt.Errorf("preparing statements: %w", err), s.read.Close(), s.write.Close())
+	}
+	s.writer = startWriter(s)
 	s.publishing.path = filepath.Join(o.Dir, publishingFile)
 	return s, nil
 }
@@ -88,52 +94,12 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // Close waits for the queries that are under way and closes the database.
 func (s *Store) Close() error {
 	s.publishing.release()
+	s.writer.close()
 	if s.read == s.write {
 		return s.write.Close()
 	}
 	// The writer goes last: the last connection to go folds the write-ahead log into the database, and a reader may not.
 	return errors.Join(s.read.Close(), s.write.Close())
-}
-
-// mostTries is how often a transaction is tried that PostgreSQL has ended because of another.
-const mostTries = 5
-
-// tx is a transaction that writes.
-type tx struct {
-	*sql.Tx
-	store *Store
-	// events says that it has added events to the outbox.
-	events bool
-}
-
-// inTx runs do in a transaction, which is committed when do returns nil and otherwise rolled back. When the database
-// says that two transactions got into each other's way, do runs again: it must set what it leaves outside anew.
-func (s *Store) inTx(ctx context.Context, do func(tx *tx) error) error {
-	for try := 1; ; try++ {
-		err := s.tryTx(ctx, do)
-		if err == nil || try == mostTries || !isConflict(err) || ctx.Err() != nil {
-			return err
-		}
-	}
-}
-
-func (s *Store) tryTx(ctx context.Context, do func(tx *tx) error) error {
-	begun, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("beginning a transaction: %w", err)
-	}
-	defer begun.Rollback() // Does nothing after Commit.
-	t := &tx{Tx: begun, store: s}
-	if err := do(t); err != nil {
-		return err
-	}
-	if err := t.Commit(); err != nil {
-		return fmt.Errorf("committing a transaction: %w", err)
-	}
-	if t.events {
-		s.signal()
-	}
-	return nil
 }
 
 // snapshot runs do in a transaction that only reads and sees the database as it is at one moment.

@@ -83,9 +83,15 @@ func readKeys(path string) ([]signalr.TokenKey, error) {
 
 // backplanes connect the hubs of several servers. The zero value is for one server alone.
 type backplanes struct {
-	hubs []*redisbackplane.Backplane
+	hubs []backplane
 	back chan struct{} // has one place: Redis is back
 	lost atomic.Int64  // when it was first found to be away, in nanoseconds since 1970; 0 when that is made good
+}
+
+// backplane is what is needed of a [redisbackplane.Backplane].
+type backplane interface {
+	Healthy() bool
+	Close(ctx context.Context) error
 }
 
 // hubPrefix stands before a hub's name in the names of Redis channels.
@@ -107,15 +113,7 @@ func (p *backplanes) add(f farmFlags, hub string, log *slog.Logger) (signalr.Hub
 		HubName: hubPrefix + hub, Logger: log,
 		OnStateChange: func(c redisbackplane.StateChange) {
 			log.Info("the backplane's state has changed", "hub", hub, "from", c.From, "to", c.To, "error", c.Err)
-			switch {
-			case c.To == redisbackplane.Disconnected:
-				p.lost.CompareAndSwap(0, time.Now().UnixNano())
-			case c.From == redisbackplane.Disconnected && c.To == redisbackplane.Connected:
-				select {
-				case p.back <- struct{}{}:
-				default:
-				}
-			}
+			p.changed(c)
 		},
 	})
 	if err != nil {
@@ -125,9 +123,22 @@ func (p *backplanes) add(f farmFlags, hub string, log *slog.Logger) (signalr.Hub
 	return b, nil
 }
 
+// changed takes note of a change in the state of a hub's backplane.
+func (p *backplanes) changed(c redisbackplane.StateChange) {
+	switch {
+	case c.To == redisbackplane.Disconnected:
+		p.lost.CompareAndSwap(0, time.Now().UnixNano())
+	case c.From == redisbackplane.Disconnected && c.To == redisbackplane.Connected:
+		select {
+		case p.back <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // away says whether messages reach the connections of this server alone.
 func (p *backplanes) away() bool {
-	return slices.ContainsFunc(p.hubs, func(b *redisbackplane.Backplane) bool { return !b.Healthy() })
+	return slices.ContainsFunc(p.hubs, func(b backplane) bool { return !b.Healthy() })
 }
 
 // degraded says what does not work for the whole farm, or nothing.
@@ -144,8 +155,9 @@ func degraded(present *tracker, farm *backplanes) func() string {
 // clocks that are not quite in step.
 const resendBehind = time.Minute
 
-// Run makes good what was missed while Redis was away, each time that it is back. It ends with ctx.
-func (p *backplanes) Run(ctx context.Context, app *application, log *slog.Logger) error {
+// Run makes good what was missed while Redis was away, each time that it is back, by resend, which is given the time
+// since when something may have been missed. It ends with ctx.
+func (p *backplanes) Run(ctx context.Context, resend func(ctx context.Context, since time.Time) error, log *slog.Logger) error {
 	if p.back == nil {
 		return nil
 	}
@@ -163,7 +175,7 @@ func (p *backplanes) Run(ctx context.Context, app *application, log *slog.Logger
 			continue // made good already, when another hub was back
 		}
 		since := time.Unix(0, lost).Add(-resendBehind)
-		if err := app.resend(ctx, since); err != nil && ctx.Err() == nil {
+		if err := resend(ctx, since); err != nil && ctx.Err() == nil {
 			// Clients still find out what they miss, when they connect anew or see a gap.
 			log.Error("showing what was missed while Redis was away failed", "error", err)
 		}

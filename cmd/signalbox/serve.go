@@ -120,7 +120,7 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		app.publisher.Run,
 		measured.Run,
 		others.Run,
-		func(ctx context.Context) error { return farm.Run(ctx, app, log) },
+		func(ctx context.Context) error { return farm.Run(ctx, app.resend, log) },
 		(&worker.OrderProcessingNotifier{Orders: store, Interval: interval, ErrorDelay: c.OrderRetry, Log: log}).Run,
 		(&worker.Retention{Store: store, MaxAge: c.Keep.Age, MaxCount: c.Keep.Count, Log: log}).Run,
 		(&worker.SessionCleaner{Sessions: store, Log: log}).Run,

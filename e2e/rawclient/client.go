@@ -1,5 +1,5 @@
-// Package rawclient is a small client of refhost's hub: JSON, every transport, no reconnect. It is for tests that need
-// many of them, or have to see which answers came from where.
+// Package rawclient is a small client of a hub: JSON, every transport, no reconnect. It is for tests that need many of
+// them, or have to see which answers came from where.
 package rawclient
 
 import (
@@ -22,8 +22,12 @@ type Options struct {
 	HTTP *http.Client
 	// User is who the client is; empty is nobody.
 	User string
+	// Header is sent with each request, such as a cookie.
+	Header http.Header
 	// OnReceive gets the text of each invocation of Receive, one after the other. It must not call the client.
 	OnReceive func(text string)
+	// OnInvocation gets each other invocation, like OnReceive.
+	OnInvocation func(target string, args []json.RawMessage)
 }
 
 // Client is one connection. Its methods may be called by several goroutines.
@@ -62,8 +66,14 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s was answered with %d", e.Method, e.Status)
 }
 
-// errClosed is how a connection ends that the server has closed without an error.
-var errClosed = errors.New("the server has closed the connection")
+// ErrReconnect is how a connection ends that the server has closed and asks to be made anew.
+var ErrReconnect = errors.New("the server has closed the connection, and asks for another")
+
+// ErrClosed is how a connection ends that the server has closed without asking for another.
+var ErrClosed = errors.New("the server has closed the connection")
+
+// errGone is how a connection ends that the server does not know any more.
+var errGone = errors.New("the server has no such connection any more")
 
 const separator = 0x1e
 
@@ -145,10 +155,11 @@ func (c *Client) run(in []byte) {
 
 func (c *Client) handle(record []byte) error {
 	var m struct {
-		Type         int
-		Target       string
-		InvocationID string
-		Arguments    []json.RawMessage
+		Type           int
+		Target         string
+		InvocationID   string
+		Arguments      []json.RawMessage
+		AllowReconnect bool
 		completion
 	}
 	if err := json.Unmarshal(record, &m); err != nil {
@@ -162,6 +173,8 @@ func (c *Client) handle(record []byte) error {
 				return fmt.Errorf("reading %q: %w", record, err)
 			}
 			c.opts.OnReceive(text)
+		} else if c.opts.OnInvocation != nil {
+			c.opts.OnInvocation(m.Target, m.Arguments)
 		}
 	case 3: // Completion
 		c.mu.Lock()
@@ -172,10 +185,13 @@ func (c *Client) handle(record []byte) error {
 			call <- m.completion
 		}
 	case 7: // Close
-		if m.Error != "" {
-			return fmt.Errorf("%w: %s", errClosed, m.Error)
+		if m.AllowReconnect {
+			return ErrReconnect
 		}
-		return errClosed
+		if m.Error != "" {
+			return fmt.Errorf("%w: %s", ErrClosed, m.Error)
+		}
+		return ErrClosed
 	}
 	return nil
 }
@@ -215,6 +231,9 @@ func (c *Client) Call(ctx context.Context, method string, args ...any) (json.Raw
 		return nil, fmt.Errorf("calling %s: %w", method, context.Cause(ctx))
 	}
 }
+
+// Ping tells the server that the client is there, which a hub wants to hear twice a minute.
+func (c *Client) Ping(ctx context.Context) error { return c.wire.send(ctx, []byte("{\"type\":6}\x1e")) }
 
 // Post sends an empty request to a URL such as the client's own at another address, as the client's user, and returns
 // the status of the answer.

@@ -114,7 +114,7 @@ func (p *polls) send(ctx context.Context, data []byte) error { return p.c.post(c
 func (p *polls) receive(ctx context.Context) ([]byte, error) {
 	data, header, err := p.c.do(ctx, http.MethodGet, p.c.URL, nil)
 	if err == nil && header == nil {
-		return nil, errClosed
+		return nil, errGone
 	}
 	return data, err
 }
@@ -131,7 +131,10 @@ func (c *Client) post(ctx context.Context, p []byte) error {
 }
 
 func (c *Client) header() http.Header {
-	h := http.Header{}
+	h := c.opts.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
 	if c.opts.User != "" {
 		h.Set("Authorization", "Bearer user:"+c.opts.User)
 	}

@@ -157,6 +157,18 @@ const clients = settings.clients.map((options, i) => {
     for (const s of spoil ? spoil(shown) : [shown]) tell(options.name, 'shown', { user: options.user, ...s });
   });
 });
+
+// The client library does not close an EventSource that has failed to connect, and that tries again by itself. When it is
+// cut later, the library takes that for the end of the connection that it has meanwhile, leaves the EventSource of that
+// open, too, and throws where nobody can catch it when something comes by it while it connects anew. A page would go on,
+// and so does this: what is lost by it is found to be missing.
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, (error) => {
+    process.stderr.write(`${event}: ${error?.stack ?? error}\n`);
+    tell(clients[0].name, 'threw');
+  });
+}
+
 for (const client of clients) void client.start();
 
 while (!(await lines.next()).done);

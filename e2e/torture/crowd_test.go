@@ -47,12 +47,14 @@ type options struct {
 // ways are the transports with the protocols that they carry.
 var ways = [][2]string{{"ws", "json"}, {"ws", "msgpack"}, {"sse", "json"}, {"lp", "json"}, {"lp", "msgpack"}}
 
-// crowd is the process with the clients, and what they have told. Its methods are safe for concurrent use.
+// crowd is the process with the official clients, the raw ones beside it, and what all of them have told. Its methods
+// are safe for concurrent use.
 type crowd struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	read  chan struct{} // closed when the process has no more to say
 	log   tail
+	raw   *swarm
 
 	mu       sync.Mutex
 	views    map[string]*view
@@ -91,45 +93,56 @@ func startCrowd(url string, p plan, clients []options) (*crowd, error) {
 	if err := c.cmd.Start(); err != nil {
 		return nil, err
 	}
-	c.stdin = stdin
+	c.stdin, c.raw = stdin, startSwarm(url, clients[len(clients)-p.raw:], c.note)
 	go func() {
 		defer close(c.read)
 		for lines := bufio.NewScanner(stdout); lines.Scan(); {
-			c.note(lines.Bytes())
+			c.noteLine(lines.Bytes())
 		}
 	}()
-	settings := map[string]any{"package": pkg, "url": url, "sabotage": p.sabotage, "stock": p.stock, "clients": clients}
+	settings := map[string]any{"package": pkg, "url": url, "sabotage": p.sabotage, "stock": p.stock,
+		"clients": clients[:len(clients)-p.raw]}
 	if err := json.NewEncoder(stdin).Encode(settings); err != nil {
 		return nil, errors.Join(fmt.Errorf("telling the clients what to do: %w", err), c.stop())
 	}
 	return c, nil
 }
 
-// note takes a line of the clients.
-func (c *crowd) note(line []byte) {
-	var told struct {
-		Client, Event, By string
-		entry
+// told is what a client says of itself.
+type told struct {
+	Client, Event, By string
+	entry
+}
+
+// noteLine takes a line of the official clients.
+func (c *crowd) noteLine(line []byte) {
+	var said told
+	if err := json.Unmarshal(line, &said); err != nil {
+		said.Client = fmt.Sprintf("%q", line)
 	}
-	err := json.Unmarshal(line, &told)
+	c.note(said)
+}
+
+// note takes what a client says.
+func (c *crowd) note(said told) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.views[told.Client]
-	if err != nil || v == nil {
-		c.strange = errors.Join(c.strange, fmt.Errorf("the clients say %q: %w", line, err))
+	v := c.views[said.Client]
+	if v == nil {
+		c.strange = errors.Join(c.strange, fmt.Errorf("no client is called %s", said.Client))
 		return
 	}
-	switch told.Event {
+	switch said.Event {
 	case "shown":
-		v.shown = append(v.shown, told.entry)
-		c.has[told.Client][told.entry] = true
+		v.shown = append(v.shown, said.entry)
+		c.has[said.Client][said.entry] = true
 		c.latest = time.Now()
-		c.events[told.By]++
+		c.events[said.By]++
 	case "connected":
-		c.online[told.Client] = true
+		c.online[said.Client] = true
 		c.connects = append(c.connects, time.Now())
 	}
-	c.events[told.Event]++
+	c.events[said.Event]++
 }
 
 // connected says how many clients have been connected at some time.
@@ -162,6 +175,7 @@ func (c *crowd) missing(stored map[string][]entry) (n int, quiet time.Duration) 
 
 // stop ends the clients.
 func (c *crowd) stop() error {
+	c.raw.stop()
 	_ = c.stdin.Close() // fails if they have ended already
 	limit := time.AfterFunc(stopLimit, func() { _ = c.cmd.Process.Kill() })
 	defer limit.Stop()

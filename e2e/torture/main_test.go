@@ -25,7 +25,7 @@ var (
 	nodes     = flag.Int("nodes", 1, "how many servers there are; several have PostgreSQL and Redis, which are disturbed too")
 	outage    = flag.Duration("outage", 2*time.Second, "how long Redis is gone, and how long a server is paused")
 	seed      = flag.Uint64("seed", 0, "what all choices come from; 0 takes a new one, which is printed")
-	rolling   = flag.Int("rolling", 0, "how many clients there are while servers are restarted in turn; 0 leaves that out")
+	rolling   = flag.Int("rolling", 24, "how many clients there are while servers are restarted in turn")
 	spoil     sabotage
 )
 

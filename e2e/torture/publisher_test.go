@@ -47,7 +47,8 @@ func newPublisher(url, key string, users []string, seed uint64) *publisher {
 	}
 }
 
-// run publishes at a rate until ctx ends, and returns when all that has begun is answered or given up.
+// run publishes at a rate until ctx ends, and returns when all that has begun is answered or given up. What has to wait
+// while servers are away it publishes as soon as it can: the rate is that of the whole run.
 func (p *publisher) run(ctx context.Context, rate int) {
 	numbers := make(chan int)
 	var workers sync.WaitGroup
@@ -58,16 +59,12 @@ func (p *publisher) run(ctx context.Context, rate int) {
 			}
 		})
 	}
-	ticker := time.NewTicker(time.Second / time.Duration(rate))
-	defer ticker.Stop()
-	for n := 0; ; n++ {
+	began := time.Now()
+	for n := 0; pause(ctx, time.Until(began.Add(time.Duration(n)*time.Second/time.Duration(rate)))); n++ {
 		select {
-		case <-ticker.C:
-			numbers <- n
-			continue
+		case numbers <- n:
 		case <-ctx.Done():
 		}
-		break
 	}
 	close(numbers)
 	workers.Wait()

@@ -20,6 +20,7 @@ import (
 type plan struct {
 	duration             time.Duration
 	kills, clients, rate int
+	raw                  int // of the clients: how many are not the official one, which needs much more of a machine
 	nodes                int
 	outage               time.Duration // 0: no server is paused, and Redis stays
 	seed                 uint64
@@ -124,6 +125,9 @@ func (r *trial) end() (verdict, map[string]int) {
 		counts = append(counts, fmt.Sprintf("%s %d", name, events[name]))
 	}
 	r.t.Logf("the clients: %s", strings.Join(counts, ", "))
+	if events["threw"] > 0 {
+		r.t.Logf("%s", &clients.log)
+	}
 	if events["live"] == 0 {
 		r.t.Error("nothing has come live")
 	}

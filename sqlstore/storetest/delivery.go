@@ -284,7 +284,7 @@ var deliveryTests = []test{
 	}},
 	{"unread counts equal a recount at all times", func(t *testing.T, s Store) {
 		createUser(t, s, "ada")
-		const readers, writers, each = 25, 25, 6
+		const readers, writers, each = 50, 50, 4
 		var writing sync.WaitGroup
 		stop := make(chan struct{})
 		var recounts atomic.Int32
