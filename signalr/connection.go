@@ -27,19 +27,20 @@ type Connection struct {
 	// proto is set by the handshake, before the lifetime manager knows the connection.
 	proto protocol.HubProtocol
 
-	mu        sync.Mutex
-	phase     phase
+	mu        sync.Mutex  // guards all below
 	handshake *time.Timer // until the handshake is done, then nil
 	ending    *ending     // set with phaseEnding
+	phase     phase
+	pinged    bool  // the client has pinged, which arms its time-out (F-118)
+	pumping   bool  // somebody is the pump
+	running   int32 // invocations that hold a turn
 
 	// What the pump works on.
 	inbox   []byte        // received and not yet consumed
-	pumping bool          // somebody is the pump
 	blocked blocker       // what the pump waits for; nil when it does not
 	room    chan struct{} // closed when the inbox has room again; nil when nobody waits
 
-	running   int32            // invocations that hold a turn
-	lastStart httpconn.Instant // when the last of them began
+	lastStart httpconn.Instant // when the last invocation that holds a turn began
 	// inputOver is set, to what was wrong, when nothing more will come but not all that came is handled.
 	inputOver *error
 	idle      chan struct{} // closed when nobody is the pump; nil when nobody waits for that
@@ -50,7 +51,6 @@ type Connection struct {
 
 	lastPing     httpconn.Instant // when the server last pinged
 	lastReceived httpconn.Instant // when the last batch from the client was done with
-	pinged       bool             // the client has pinged, which arms its time-out (F-118)
 }
 
 type phase uint8

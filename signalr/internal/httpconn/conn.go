@@ -50,6 +50,14 @@ type Snapshot struct {
 	Value any
 }
 
+// expires is Expires as a connection keeps it.
+func (s *Snapshot) expires() int64 {
+	if s.Expires.IsZero() {
+		return 0
+	}
+	return s.Expires.UnixMilli()
+}
+
 var (
 	// ErrClosed is the error of a send on a connection that is over.
 	ErrClosed = errors.New("the connection is closed")
@@ -84,18 +92,18 @@ type Conn struct {
 	state     connState
 	transport transport.Type
 	version   uint8
-	stateful  bool      // the client has negotiated stateful reconnect
-	resumable bool      // the client may come back with another socket
-	running   bool      // App.Start was called
-	inputOver bool      // App.Ended was called
-	deleted   bool      // by DELETE: unknown to new requests, though a waiting poll may still fetch the last word
-	leaving   bool      // the server is going down
-	timedOut  bool      // that is how it ended
-	sockets   int32     // how many WebSockets there were
-	user      string    // of the request that bound the transport
-	expires   time.Time // when the authentication of the latest one ends; zero means never
-	started   Instant   // when the transport was bound
-	lastSeen  Instant   // when the state became new or inactive
+	stateful  bool    // the client has negotiated stateful reconnect
+	resumable bool    // the client may come back with another socket
+	running   bool    // App.Start was called
+	inputOver bool    // App.Ended was called
+	deleted   bool    // by DELETE: unknown to new requests, though a waiting poll may still fetch the last word
+	leaving   bool    // the server is going down
+	timedOut  bool    // that is how it ended
+	sockets   int32   // how many WebSockets there were
+	user      string  // of the request that bound the transport
+	expires   int64   // when the authentication of the latest one ends, in ms since 1970; 0 means never
+	started   Instant // when the transport was bound
+	lastSeen  Instant // when the state became new or inactive
 	driver    driver
 	post      chan struct{} // held by the one POST whose body is being read (F-031); nil before the first
 	early     []byte        // posted before the transport was bound
@@ -583,7 +591,7 @@ func (c *Conn) tick(now Instant) {
 	c.mu.Lock()
 	state, app := c.state, c.app
 	idle := (state == stateNew || state == stateInactive) && now.Sub(c.lastSeen) > c.patienceLocked()
-	expired := c.ep.opts.CloseOnAuthenticationExpiration && !c.expires.IsZero() && time.Now().After(c.expires)
+	expired := c.ep.opts.CloseOnAuthenticationExpiration && c.expires != 0 && time.Now().UnixMilli() > c.expires
 	d := c.driver
 	c.mu.Unlock()
 	ws, ok := d.(*wsDriver)

@@ -229,7 +229,7 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 		return 0, http.StatusNotFound, ""
 	case c.transport == 0:
 		c.transport, c.state = kind, stateActive
-		c.user, c.expires, c.started = snap.User, snap.Expires, c.mgr.now()
+		c.user, c.expires, c.started = snap.User, snap.expires(), c.mgr.now()
 		c.app = c.ep.newApp(c, snap)
 		if c.mgr.metrics != nil {
 			c.mgr.metrics.ConnectionStarted(kind)
@@ -238,14 +238,14 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 		return 1, 0, ""
 	case kind == transport.WebSockets && c.resumable && !c.finished && !c.inputOver:
 		c.sockets++
-		c.expires = snap.Expires
+		c.expires = snap.expires()
 		return int(c.sockets), 0, "" // F-133
 	case kind != transport.LongPolling:
 		return 0, http.StatusConflict, ""
 	case c.driver == nil: // the first poll is still being answered
 		return 0, http.StatusConflict, ""
 	}
-	c.expires = snap.Expires // F-126: of the latest GET
+	c.expires = snap.expires() // F-126: of the latest GET
 	return 2, 0, ""
 }
 

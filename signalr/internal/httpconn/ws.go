@@ -33,11 +33,11 @@ type wsDriver struct {
 	lastRead uint32     // in ms
 	streak   int16      // of reads
 	ended    bool
-	bye      int // the code to say goodbye with once ended
+	bye      uint16 // the code to say goodbye with once ended
 
 	// Guarded by c.mu.
 	pong      []byte // the answer to the latest ping, to be sent
-	closeCode int    // to be sent; 0 if none
+	closeCode uint16 // to be sent; 0 if none
 	closeSent bool
 	peerDone  bool // the client has sent its close frame, or broken the rules: nothing of it matters any more
 }
@@ -175,7 +175,7 @@ func (r *wsRead) feed() (task Task, bad error) {
 	if err != nil {
 		d.ended, d.bye = true, websocket.ProtocolError
 		if v, ok := errors.AsType[*websocket.ProtocolViolation](err); ok {
-			d.bye = v.Code
+			d.bye = uint16(v.Code)
 		}
 	}
 	return task, err
@@ -241,7 +241,7 @@ func (r *wsRead) Closed(int, string) { r.d.ended, r.d.bye = true, websocket.Norm
 
 // goodbye drops the queue, tells the App that the input is over, has a close frame sent, unless there was one, and then
 // the socket closed. Nothing happens when another socket has taken over.
-func (d *wsDriver) goodbye(code int, err error) {
+func (d *wsDriver) goodbye(code uint16, err error) {
 	c := d.c
 	c.mu.Lock()
 	if c.driver != d {
@@ -381,7 +381,7 @@ func (d *wsDriver) next() (control []byte, frames []Frame, last bool) {
 			}
 		}
 		d.closeSent = true
-		return websocket.AppendClose(nil, d.closeCode, ""), nil, true
+		return websocket.AppendClose(nil, int(d.closeCode), ""), nil, true
 	}
 	if d.pong != nil {
 		control = websocket.AppendFrame(nil, websocket.Pong, d.pong)
