@@ -47,6 +47,14 @@ func peers() []*peer {
 			can: func(scenario) bool { return true },
 		},
 		{
+			Server: report.Server{
+				Key: "signalbox-poller", Name: "Signalbox, poller",
+				About: "this library with `Poller` and `TrimMemory`: one goroutine waits for all sockets",
+			},
+			dir: "servers/signalbox", path: "/hub", args: []string{"--poller"},
+			can: func(c scenario) bool { return c.target.Transport == load.WebSockets && !c.tls },
+		},
+		{
 			Server: report.Server{Key: "aspnetcore", Name: "ASP.NET Core", About: "the original, workstation garbage collector"},
 			path:   "/hub",
 			can:    func(c scenario) bool { return c.target.Dialect == "json" },

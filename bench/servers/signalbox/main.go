@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,8 +17,9 @@ import (
 )
 
 func main() {
+	poller := flag.Bool("poller", false, "wait for all sockets with one goroutine, and give memory back")
 	host.Run(func() (func(context.Context) error, error) {
-		srv, err := signalr.NewServer(nil)
+		srv, err := signalr.NewServer(&signalr.ServerOptions{Poller: *poller, TrimMemory: *poller})
 		if err != nil {
 			return nil, err
 		}
