@@ -57,7 +57,7 @@ func benchServer(tb testing.TB, o *HubOptions) (*Hub, func() *Connection) {
 // waitOpen waits until OnConnected has returned for a connection, so that its messages are handled at once.
 func waitOpen(c *Connection) {
 	for c.isConnecting() {
-		_ = c.http.SendWait(context.Background(), c.hub.pings[c.proto]) // takes its time, and no time out of the air
+		_ = c.http.SendWait(context.Background(), c.hub.pings[c.proto], nil) // takes its time, and no time out of the air
 	}
 }
 

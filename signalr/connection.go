@@ -146,7 +146,7 @@ func (c *Connection) pushOwn(ctx context.Context, f httpconn.Frame) error {
 	if c.replay != nil {
 		err = c.replay.add(ctx, f, true)
 	} else {
-		err = c.http.SendWait(ctx, f)
+		err = c.http.SendWait(ctx, f, c.thinning())
 	}
 	switch {
 	case errors.Is(err, httpconn.ErrQueueFull): // suspended connections keep too much together
@@ -158,6 +158,14 @@ func (c *Connection) pushOwn(ctx context.Context, f httpconn.Frame) error {
 	return err
 }
 
+// thinning is what makes room in a full queue, or nil.
+func (c *Connection) thinning() httpconn.Thin {
+	if c.hub.opts.SlowClients.closes() {
+		return nil
+	}
+	return c.thin
+}
+
 // answer sends the completion or item of an invocation. One that cannot be encoded ends the connection (F-088). now
 // says that the caller's goroutine has nothing better to do than to write it.
 func (c *Connection) answer(m protocol.Message, now bool) {
@@ -167,7 +175,7 @@ func (c *Connection) answer(m protocol.Message, now bool) {
 		return
 	}
 	if now && c.replay == nil && c.isLastAnswer() {
-		_ = c.http.SendNow(c.ctx, f) // fails only when the connection is over
+		_ = c.http.SendNow(c.ctx, f, c.thinning()) // fails only when the connection is over
 		return
 	}
 	_ = c.pushOwn(c.ctx, f)

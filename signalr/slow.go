@@ -52,38 +52,60 @@ func (m *QueuedMessage) Decode(dst ...any) error {
 
 // What a frame in a queue is labelled with. Other labels are hashes of keys.
 const (
-	labelNone uint64 = iota // not looked at yet
-	labelKeep               // must not be dropped
-	labelDrop               // may be dropped
+	labelNone uint64 = 0                 // not looked at yet
+	labelKeep        = httpconn.LabelOwn // must not be dropped
+	labelDrop uint64 = 2                 // may be dropped
 )
 
-// thin makes room in the queue of a slow client for f, excess bytes if it can. It is called with the queue's lock held.
-func (c *Connection) thin(queue []httpconn.Frame, f httpconn.Frame, excess int) []httpconn.Frame {
+// thin makes room in the queue of a slow client for f, as an [httpconn.Thin].
+func (c *Connection) thin(queue []httpconn.Frame, f httpconn.Frame, excess int) (rest []httpconn.Frame, freed int) {
 	if c.hub.opts.SlowClients.dropOldest {
-		kept := queue[:0]
-		for i := range queue {
-			if excess > 0 && c.label(&queue[i]) != labelKeep {
-				excess -= queue[i].Size()
-				continue
-			}
-			kept = append(kept, queue[i])
-		}
-		clear(queue[len(kept):])
-		return kept
+		return c.dropOldest(queue, excess)
 	}
-	seen := map[uint64]struct{}{c.label(&f): {}}
-	first := len(queue) // of what is kept, which moves to the end
-	for i := len(queue) - 1; i >= 0; i-- {
-		label := c.label(&queue[i])
-		if _, superseded := seen[label]; superseded && label != labelKeep {
+	if own := c.label(&f); own != labelKeep {
+		rest, freed = dropFrames(queue, len(queue), func(q *httpconn.Frame) bool { return c.label(q) == own })
+		if freed >= excess {
+			return rest, freed
+		}
+		queue = rest
+	}
+	seen := make(map[uint64]struct{}, len(queue))
+	rest, more := dropFrames(queue, len(queue), func(q *httpconn.Frame) bool {
+		label := c.label(q)
+		if label == labelKeep {
+			return false
+		}
+		_, superseded := seen[label]
+		seen[label] = struct{}{}
+		return superseded
+	})
+	return rest, freed + more
+}
+
+// dropOldest drops excess bytes from the front of a queue.
+func (c *Connection) dropOldest(queue []httpconn.Frame, excess int) (rest []httpconn.Frame, freed int) {
+	end := 0
+	for found := 0; end < len(queue) && found < excess; end++ {
+		if c.label(&queue[end]) != labelKeep {
+			found += queue[end].Size()
+		}
+	}
+	return dropFrames(queue, end, func(q *httpconn.Frame) bool { return c.label(q) != labelKeep })
+}
+
+// dropFrames drops those of the first n frames that drop says, from the last to the first.
+func dropFrames(queue []httpconn.Frame, n int, drop func(*httpconn.Frame) bool) (rest []httpconn.Frame, freed int) {
+	first := n // of what stays, which moves to the end
+	for i := n - 1; i >= 0; i-- {
+		if drop(&queue[i]) {
+			freed += queue[i].Size()
 			continue
 		}
-		seen[label] = struct{}{}
 		first--
 		queue[first] = queue[i]
 	}
 	clear(queue[:first])
-	return queue[first:]
+	return queue[first:], freed
 }
 
 // label says what may become of a frame, and remembers it.

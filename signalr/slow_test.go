@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,7 +16,12 @@ import (
 func slowClient(t *testing.T, slow SlowClients) (*Hub, *client) {
 	t.Helper()
 	var hub *Hub
-	s := hubServer(t, &HubOptions{SlowClients: slow, EnableDetailedErrors: true, Connection: ConnectionOptions{SendQueueLimit: 10_500}}, func(h *Hub) { hub = h })
+	s := hubServer(t, &HubOptions{SlowClients: slow, EnableDetailedErrors: true, Connection: ConnectionOptions{SendQueueLimit: 10_500}}, func(h *Hub) {
+		hub = h
+		h.Handle("TellMe", Action0(func(ctx context.Context, c *Caller) error {
+			return c.Clients().Caller().Send(ctx, "Moved", "own", 0, "")
+		}))
+	})
 	return hub, s.connect()
 }
 
@@ -101,6 +107,44 @@ func TestSlowClients(t *testing.T) {
 			}
 		})
 	})
+	t.Run("keep what a connection sends to itself", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h, c := slowClient(t, DropOldest())
+			sendPosition(t, h, "a", 0)
+			synctest.Wait()
+			c.send(invocation("1", "TellMe"))
+			synctest.Wait()
+			for i := 1; i < 50; i++ {
+				sendPosition(t, h, "a", i)
+			}
+			if got, _ := positions(t, c); !slices.Contains(got, "own 0") {
+				t.Errorf("got %v, without what it has sent to itself", got)
+			}
+		})
+	})
+	for name, slow := range map[string]SlowClients{"dropping": DropOldest(), "coalescing": Coalesce(keyOfPosition)} {
+		t.Run("answer a client that is always behind, "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, c := slowClient(t, slow)
+				c.send(invocation("1", "Echo", "?"))
+				for i := range 100 { // two come for each that is read
+					for _, of := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+						sendPosition(t, h, of, i)
+						sendPosition(t, h, of, i)
+					}
+					if i == 50 {
+						c.send(invocation("2", "Echo", "still?"))
+					}
+					for range 7 {
+						if c.next() == result("2", `"still?"`) {
+							return
+						}
+					}
+				}
+				t.Error("no answer")
+			})
+		})
+	}
 	t.Run("coalesce by key", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			h, c := slowClient(t, Coalesce(keyOfPosition))

@@ -161,9 +161,9 @@ func (c *Conn) Transport() transport.Type {
 // Send queues f and does not wait. It fails with [ErrQueueFull] when there is no room, and with [ErrClosed].
 func (c *Conn) Send(f Frame) error { return c.enqueue(f, c.ep.opts.SendQueueLimit, false, nil) }
 
-// Thin makes room in a full queue for f, excess bytes if it can: it returns what is left of the queue, in the same memory.
-// It is called with the connection's lock held.
-type Thin func(queue []Frame, f Frame, excess int) []Frame
+// Thin makes room in a full queue for f, excess bytes if it can: it returns what is left of the queue, in the same memory,
+// and how many bytes are gone. It leaves what has [LabelOwn]. It is called with the connection's lock held.
+type Thin func(queue []Frame, f Frame, excess int) (rest []Frame, freed int)
 
 // SendThinned is [Conn.Send] for a client that may miss something: thin is called when there is no room. What is being
 // written already takes none.
@@ -231,22 +231,38 @@ func (c *Conn) enqueue(f Frame, limit int, last bool, thin Thin) error {
 	return nil
 }
 
-// thinLocked says whether f has room in the queue, once it is thinned out.
+// thinLocked says whether f has room in the queue, once it is thinned out. Of what the connection causes itself no more
+// may wait than limit, so that there is always something to thin out for others.
 func (c *Conn) thinLocked(f Frame, limit int, thin Thin) bool {
-	if excess := c.queued + f.Size() - limit; excess > 0 && len(c.frames) > 0 {
-		c.frames = thin(c.frames, f, excess)
-		c.queued = 0
-		for _, left := range c.frames {
-			c.queued += left.Size()
+	all := c.ep.opts.SendQueueLimit
+	if excess := c.queued + f.Size() - all; excess > 0 && len(c.frames) > 0 {
+		var freed int
+		c.frames, freed = thin(c.frames, f, excess)
+		c.queued -= freed
+	}
+	switch {
+	case c.queued == 0:
+		return true
+	case c.queued+f.Size() > all:
+		return false
+	case f.Label != LabelOwn:
+		return true
+	}
+	own := 0
+	for _, other := range c.frames {
+		if other.Label == LabelOwn {
+			own += other.Size()
 		}
 	}
-	return c.queued == 0 || c.queued+f.Size() <= limit
+	return own == 0 || own+f.Size() <= limit
 }
 
-// SendWait queues f, waiting for room until ctx or the connection ends.
-func (c *Conn) SendWait(ctx context.Context, f Frame) error {
+// SendWait queues f, which the connection causes itself, waiting for room until ctx or the connection ends. It is never
+// thinned out; thin, which may be nil, makes room for it.
+func (c *Conn) SendWait(ctx context.Context, f Frame, thin Thin) error {
+	f.Label = LabelOwn
 	for {
-		err := c.enqueue(f, c.ownLimit(), false, nil)
+		err := c.enqueue(f, c.ownLimit(), false, thin)
 		if err != ErrQueueFull {
 			return err
 		}
@@ -279,12 +295,13 @@ func (c *Conn) waitRoom(ctx context.Context, f Frame) error {
 
 // SendNow queues f and, when nothing else is being written, writes it in the caller's goroutine, for answers whose
 // caller has nothing better to do. It waits for room as SendWait does.
-func (c *Conn) SendNow(ctx context.Context, f Frame) error {
+func (c *Conn) SendNow(ctx context.Context, f Frame, thin Thin) error {
+	f.Label = LabelOwn
 	c.mu.Lock()
 	ws, ok := c.driver.(*wsDriver)
 	if !ok || c.draining || c.finished || c.lastSent || c.state != stateActive || !c.hasRoom(f, c.ownLimit()) {
 		c.mu.Unlock()
-		return c.SendWait(ctx, f)
+		return c.SendWait(ctx, f, thin)
 	}
 	c.draining = true
 	if len(c.frames) > 0 { // left over by a driver that is about to be replaced

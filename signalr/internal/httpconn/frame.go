@@ -14,6 +14,9 @@ type Frame struct {
 	Label uint64
 }
 
+// LabelOwn is the label of what a connection causes itself, which is never thinned out.
+const LabelOwn uint64 = 1
+
 // FrameRoom is how many bytes to leave free in front of the payload in a buffer for [FinishFrame].
 const FrameRoom = websocket.MaxHeader
 

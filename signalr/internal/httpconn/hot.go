@@ -12,7 +12,7 @@ import (
 // each, and being woken by it, is a third of what a small call costs. Three things keep that from doing harm:
 //
 //   - Only calls of which one at a time may run are run so (ShortTask): there is next to nothing to read meanwhile.
-//   - A watch looks every 10 ms at the readers that are hot. Where one is found twice in the same call, reading goes on
+//   - A watch looks every 10 ms at the readers that are hot. Where one is found three times in the same call, reading goes on
 //     without it, and the connection has to show for long that its calls are short again.
 //   - A connection that is silent for a second is hot no more: with a poller, its reader goes; without, what its stack has
 //     grown to is given back by the next garbage collections.
@@ -29,13 +29,15 @@ const (
 	soon          = 100                   // ms
 	watchInterval = 10 * time.Millisecond //
 	coolLooks     = int(time.Second / watchInterval)
+	slowLooks     = 3 // that find a reader in the same call; it may also be waiting for a processor
 )
 
 // hotReader is what a hot connection's reader and the watch share.
 type hotReader struct {
 	d     *wsDriver
 	state atomic.Uint32
-	idle  int // for how many looks of the watch nothing has come; the watch's alone
+	// The watch's alone: for how many looks nothing has come, and how many have found the same call.
+	idle, seen int
 }
 
 // The states of a hotReader.
@@ -71,9 +73,11 @@ func (h *hotReader) look() (replace, cool bool) {
 		h.idle++
 		return false, h.idle >= coolLooks && h.state.CompareAndSwap(hotFree, hotCold)
 	case hotBusy:
+		h.seen = 1
 		h.state.CompareAndSwap(hotBusy, hotSeen)
 	case hotSeen:
-		return h.state.CompareAndSwap(hotSeen, hotReplaced), false
+		h.seen++
+		return h.seen >= slowLooks && h.state.CompareAndSwap(hotSeen, hotReplaced), false
 	}
 	return false, false
 }
@@ -129,7 +133,7 @@ func (m *Manager) watch() {
 			case cool:
 				cooled = append(cooled, h.d)
 			}
-			return replace || cool || h.d.c.over()
+			return replace || cool // one whose connection is over cools like others
 		})
 		if len(m.hot) == 0 {
 			m.hot, m.watching = nil, false
@@ -148,13 +152,6 @@ func (m *Manager) watch() {
 			return
 		}
 	}
-}
-
-// over says whether the connection is disposed.
-func (c *Conn) over() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state == stateOver
 }
 
 // replaceReader has the socket read on while its reader is in a call.
@@ -190,6 +187,7 @@ func (d *wsDriver) readHot() {
 // runHot is handOver for a hot connection.
 func (r *wsRead) runHot(h *hotReader) bool {
 	d := r.d
+	h.state.CompareAndSwap(hotFree, hotUsed) // whatever comes keeps it hot
 	task, bad := r.feed()
 	ended := d.ended
 	if ended {

@@ -101,6 +101,16 @@ func TestHotConnection(t *testing.T) {
 			if waited := time.Since(start); waited > 0 || d.hot == nil {
 				t.Errorf("read on after %v, hot %t", waited, d.hot != nil)
 			}
+			same := d.hot
+			for range 40 { // two seconds
+				time.Sleep(50 * time.Millisecond)
+				say("wait long")
+				say("go")
+			}
+			synctest.Wait()
+			if d.hot != same {
+				t.Error("has cooled while it was busy")
+			}
 		})
 	})
 	t.Run("cools", func(t *testing.T) {
@@ -124,7 +134,7 @@ func TestHotConnection(t *testing.T) {
 			b, say, d := hotBench(t)
 			heat(say)
 			d.c.Abort()
-			time.Sleep(2 * watchInterval)
+			time.Sleep(2 * time.Second)
 			synctest.Wait()
 			if n := len(b.mgr.hot); n != 0 {
 				t.Errorf("%d are hot after the end", n)

@@ -3,8 +3,10 @@ package httpconn
 import (
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // polled is what a wsDriver has whose socket is watched by the [poller] instead of a reader of its own.
@@ -157,6 +159,12 @@ func (pr *polledRead) Run() {
 			n, err := r.readSocket()
 			if err != nil || n == 0 {
 				r.release()
+				if errors.Is(err, os.ErrDeadlineExceeded) { // meant for a reader that is no more
+					_ = d.nc.SetReadDeadline(time.Time{})
+					r = d.c.mgr.reads.get()
+					r.d = d
+					continue
+				}
 				if errors.Is(err, syscall.EAGAIN) {
 					if d.goOn() {
 						r = d.c.mgr.reads.get()

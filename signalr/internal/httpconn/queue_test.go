@@ -50,7 +50,7 @@ func TestLastWord(t *testing.T) {
 			t.Fatal(err)
 		}
 		waiting := make(chan error, 1)
-		go func() { waiting <- a.c.SendWait(t.Context(), text("waits")) }()
+		go func() { waiting <- a.c.SendWait(t.Context(), text("waits"), nil) }()
 		synctest.Wait()
 		if err := a.c.SendLast(text("last")); err != nil {
 			t.Errorf("the last word: %v", err)
@@ -61,7 +61,7 @@ func TestLastWord(t *testing.T) {
 		if err := a.c.Send(text("x")); !errors.Is(err, ErrClosed) {
 			t.Errorf("a send behind it: %v, want ErrClosed", err)
 		}
-		if err := a.c.SendNow(t.Context(), text("x")); !errors.Is(err, ErrClosed) {
+		if err := a.c.SendNow(t.Context(), text("x"), nil); !errors.Is(err, ErrClosed) {
 			t.Errorf("a send behind it: %v, want ErrClosed", err)
 		}
 		if got := strings.ReplaceAll(b.do(http.MethodGet, target, "").Body.String(), ".", ""); got != "fulllast" {
@@ -95,7 +95,7 @@ func TestSendWait(t *testing.T) {
 			sent := make(chan error, 10)
 			go func() {
 				for i := range 5 {
-					sent <- a.c.SendWait(t.Context(), sized(fmt.Sprint(i), 600))
+					sent <- a.c.SendWait(t.Context(), sized(fmt.Sprint(i), 600), nil)
 				}
 				close(sent)
 			}()
@@ -135,7 +135,7 @@ func TestSendWait(t *testing.T) {
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				sent := make(chan error, 1)
-				go func() { sent <- a.c.SendWait(ctx, text("2")) }()
+				go func() { sent <- a.c.SendWait(ctx, text("2"), nil) }()
 				synctest.Wait()
 				row.do(a, cancel)
 				if err := <-sent; !errors.Is(err, row.want) {
@@ -186,9 +186,9 @@ func TestOrder(t *testing.T) {
 					f := text(fmt.Sprintf("%d %d", s, i))
 					var err error
 					if i%2 == 0 {
-						err = a.c.SendNow(t.Context(), f)
+						err = a.c.SendNow(t.Context(), f, nil)
 					} else {
-						err = a.c.SendWait(t.Context(), f)
+						err = a.c.SendWait(t.Context(), f, nil)
 					}
 					if err != nil {
 						t.Errorf("sending: %v", err)

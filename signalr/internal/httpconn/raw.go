@@ -141,5 +141,5 @@ func (r rawConn) Read(p []byte) (int, error) {
 }
 
 func (r rawConn) Write(ctx context.Context, p []byte) error {
-	return r.a.c.SendWait(ctx, NewFrame(transport.Text, p))
+	return r.a.c.SendWait(ctx, NewFrame(transport.Text, p), nil)
 }

@@ -11,8 +11,9 @@ import (
 	"signalbox/signalr/internal/websocket"
 )
 
-// wsDriver carries a connection over a WebSocket. Two goroutines touch it: the reader, which waits for the socket and
-// hands what comes to a worker before it waits again, and whoever drains the queue, one at a time.
+// wsDriver carries a connection over a WebSocket. Two goroutines touch it: whoever reads, which is one at a time (a reader that
+// waits for the socket and hands what comes to a worker before it waits again, a worker where there is a poller, or the
+// reader of a hot connection), and whoever drains the queue, one at a time, too.
 type wsDriver struct {
 	c  *Conn
 	nc net.Conn

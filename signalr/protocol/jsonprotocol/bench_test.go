@@ -4,15 +4,17 @@ import (
 	"testing"
 
 	"signalbox/signalr/protocol"
+	"signalbox/signalr/protocol/internal/names"
 )
 
 var invocation = []byte(`{"type":1,"invocationId":"42","target":"SubscribeToOrder","arguments":["order-12345",7]}` + "\x1e")
 
 func BenchmarkEnvelope(b *testing.B) {
 	record := invocation[:len(invocation)-1]
+	var known names.Table
 	b.ReportAllocs()
 	for b.Loop() {
-		var e envelope
+		e := envelope{known: &known}
 		if err := e.read(record); err != nil {
 			b.Fatal(err)
 		}
