@@ -277,7 +277,7 @@ func (s *suite) sample(ctx context.Context, c scenario, p *peer) (_ load.Sample,
 	}
 	if sample.Slow != "" {
 		note = sample.Slow
-		if told := host.disconnects(); p.Key == ours && len(told) > 0 {
+		if told := host.disconnects(); strings.HasPrefix(p.Key, ours) && len(told) > 0 {
 			note += ": " + told[0]
 		}
 	}

@@ -52,7 +52,7 @@ func Slow(ctx context.Context, t Target, o SlowOptions) (Sample, error) {
 	}
 	sample.Before = before
 	if slow != nil {
-		sample.Slow = fate(slow, 5*t.Settle)
+		sample.Slow = fate(slow, 10*t.Settle) // a close frame is waited for, too
 	}
 	sample.After, err = t.settled(ctx)
 	return sample, err
