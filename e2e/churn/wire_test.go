@@ -24,9 +24,10 @@ import (
 type wires struct {
 	http *http.Client
 
-	mu    sync.Mutex
-	conns []net.Conn
-	dead  bool // the client has no network any more
+	mu      sync.Mutex
+	conns   []net.Conn
+	sockets []*websocket.Conn
+	dead    bool // the client has no network any more
 }
 
 func newWires() *wires {
@@ -76,6 +77,11 @@ func (w *wires) kill() {
 func (w *wires) end() {
 	w.kill()
 	w.http.CloseIdleConnections()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, ws := range w.sockets {
+		_ = ws.CloseNow() // its library never lets go of one that is only cut
+	}
 }
 
 // do sends a request and returns the status and the body of the answer.
@@ -143,6 +149,9 @@ func open(ctx context.Context, w *wires, kind transport.Type, target, user strin
 			return nil, err
 		}
 		ws.SetReadLimit(-1)
+		w.mu.Lock()
+		w.sockets = append(w.sockets, ws)
+		w.mu.Unlock()
 		s := &socket{ws, websocket.MessageText}
 		if binary {
 			s.kind = websocket.MessageBinary
