@@ -103,12 +103,18 @@ func (s *suite) addEarlier() error {
 		return fmt.Errorf("reading the samples of an earlier run: %w", err)
 	}
 	for d := json.NewDecoder(bytes.NewReader(b)); d.More(); {
-		var r report.Record
+		var r struct {
+			report.Record
+			Sample load.Sample `json:"sample"`
+		}
 		if err := d.Decode(&r); err != nil {
 			return fmt.Errorf("%s is not a file of samples: %w", s.with, err)
 		}
-		s.doc.Records = append(s.doc.Records, r)
+		s.doc.Records = append(s.doc.Records, r.Record)
 		s.earlier = max(s.earlier, r.Round)
+		if r.Sample.Time > 0 {
+			s.others = append(s.others, othersOf(r.Sample))
+		}
 	}
 	return nil
 }
@@ -360,7 +366,7 @@ func (s *suite) describe() {
 	others := report.SpreadOf(s.others)
 	rounds := fmt.Sprintf("%d rounds", s.rounds)
 	if s.earlier > 0 {
-		rounds += fmt.Sprintf(", and %d of an earlier run for other scenarios", s.earlier)
+		rounds += fmt.Sprintf(", and up to %d of earlier runs for other scenarios", s.earlier)
 	}
 	s.doc.Settings = fmt.Sprintf("%s, servers in turn, a fresh process for each measurement; "+
 		"at least %v of warm-up and %v of measurement under load. "+

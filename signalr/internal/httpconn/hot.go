@@ -24,10 +24,10 @@ type ShortTask interface {
 }
 
 const (
-	hotStreak     = 16                    // reads, one soon after the other, that make a connection hot
-	slowStreak    = -1000                 // where the count begins again after a call that was not short
-	soon          = 100                   // ms
-	watchInterval = 10 * time.Millisecond //
+	hotStreak     = 16    // reads, one soon after the other, that make a connection hot
+	slowStreak    = -1000 // where the count begins again after a call that was not short
+	soon          = 100   // ms
+	watchInterval = 10 * time.Millisecond
 	coolLooks     = int(time.Second / watchInterval)
 	slowLooks     = 3 // that find a reader in the same call; it may also be waiting for a processor
 )
