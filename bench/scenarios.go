@@ -46,6 +46,7 @@ type scenario struct {
 	target  load.Target // without URL and PID
 	tls     bool
 	run     func(ctx context.Context, t load.Target) (load.Sample, error)
+	redis   *redisCase // instead of the target and run: it has a farm of its own
 }
 
 // sections are the parts of the report.
@@ -103,6 +104,7 @@ func sections(s scale) []report.Section {
 				{Key: "before", Name: "MiB before", Digits: 1}, {Key: "after", Name: "MiB after", Digits: 1},
 			},
 		},
+		redisSection(),
 	}
 }
 
@@ -151,7 +153,7 @@ func scenarios(s scale) []scenario {
 	for i := range all {
 		all[i].target.Settle = s.Settle
 	}
-	return all
+	return append(all, redisScenarios()...)
 }
 
 // titleOf names the transport and the protocol of a case.
@@ -220,6 +222,8 @@ func valuesOf(section string, s load.Sample) map[string]float64 {
 		return map[string]float64{
 			"cpu": cpu, "rate": s.PerSecond(), "before": mib(s.Before), "held": mib(s.Held), "after": mib(s.After),
 		}
+	case "redis":
+		return redisValues(s.Redis)
 	case "slow":
 		return map[string]float64{
 			"cpu": cpu, "p99": ms(s.P99), "max": ms(s.Max), "before": mib(s.Before), "after": mib(s.After),

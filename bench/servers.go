@@ -100,11 +100,15 @@ func peers() []*peer {
 				return echo || c.section == "idle" && webSockets(c) && !c.target.Browser
 			},
 		},
+		recordedPeer(),
 	}
 }
 
 // prepare builds the server, or says why it cannot take part.
 func (p *peer) prepare(ctx context.Context, root, out string) error {
+	if p.Key == recordedKey {
+		return nil // there is nothing to start
+	}
 	if p.dir == "" {
 		if p.command = strings.Fields(os.Getenv(referenceVariable)); len(p.command) == 0 {
 			return errors.New(referenceVariable + " does not name the command that starts it")

@@ -18,6 +18,7 @@ import (
 	"signalbox/bench/load"
 	"signalbox/bench/proc"
 	"signalbox/bench/report"
+	"signalbox/signalr/redisbackplane/redistest"
 )
 
 // options are the settings of a run.
@@ -43,6 +44,8 @@ type suite struct {
 	cert    string
 	key     string
 	peers   []*peer
+	node    *peer     // a farm's server, once it is built
+	noRedis error     // why there is no farm
 	earlier int       // rounds of an earlier run that is part of the report
 	others  []float64 // cores that the rest of the machine used, for each measurement
 	doc     *report.Document
@@ -152,11 +155,17 @@ func (s *suite) prepare(ctx context.Context) error {
 	if len(s.peers) == 0 {
 		return errors.New("there is no server to measure")
 	}
+	if _, s.noRedis = redistest.Find(); s.noRedis != nil {
+		s.doc.LeftOut = append(s.doc.LeftOut, report.LeftOut{Name: "Redis", Why: s.noRedis.Error()})
+	}
 	return nil
 }
 
 // wanted says whether the scenario was asked for.
 func (s *suite) wanted(c scenario) bool {
+	if c.redis != nil && s.noRedis != nil {
+		return false
+	}
 	if s.only == "" {
 		return true
 	}
@@ -192,8 +201,10 @@ func (s *suite) measureAll(ctx context.Context) error {
 // measure lets a fresh process of one server do one scenario. That a server fails is a result; only a run that is to end
 // is an error.
 func (s *suite) measure(ctx context.Context, round int, c scenario, p *peer) error {
-	if err := s.waitQuiet(ctx); err != nil {
-		return err
+	if c.redis == nil { // what is counted does not depend on others
+		if err := s.waitQuiet(ctx); err != nil {
+			return err
+		}
 	}
 	record := report.Record{Section: c.section, Case: c.name, Server: p.Key, Round: round}
 	sample, note, err := s.calmSample(ctx, c, p)
@@ -254,6 +265,9 @@ func othersOf(s load.Sample) float64 {
 func (s *suite) sample(ctx context.Context, c scenario, p *peer) (_ load.Sample, note string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, caseTimeout, fmt.Errorf("it takes more than %v", caseTimeout))
 	defer cancel()
+	if c.redis != nil {
+		return s.sampleRedis(ctx, c.redis, p)
+	}
 	scheme, environment, command := "http", []string(nil), p.command
 	if c.tls {
 		scheme = "https"

@@ -31,6 +31,23 @@ type Sample struct {
 	After     int64 `json:"after_bytes,omitempty"`
 	// Slow tells what became of a client that never read.
 	Slow string `json:"slow,omitempty"`
+	// Redis is what messages between servers cost Redis.
+	Redis RedisUse `json:"redis,omitzero"`
+}
+
+// RedisUse is what some messages cost Redis, all of them together.
+type RedisUse struct {
+	// Messages is how many there were, Deliveries how many clients got one.
+	Messages   int `json:"messages"`
+	Deliveries int `json:"deliveries"`
+	// Commands counts what Redis ran, by name.
+	Commands map[string]int `json:"commands"`
+	// To and From are bytes to Redis and from it.
+	To   int64 `json:"to_bytes"`
+	From int64 `json:"from_bytes"`
+	// Sender and Other count what Redis brought to the sender's server, and to the other one.
+	Sender int `json:"sender"`
+	Other  int `json:"other"`
 }
 
 // CPUPerOp returns the server's processor time for one operation.

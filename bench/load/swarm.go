@@ -69,17 +69,17 @@ type Swarm struct {
 	pings       pings
 }
 
-// New returns a swarm without connections. The caller closes it.
-func New(t Target) (*Swarm, error) {
+// complete checks the target and fills in the defaults.
+func (t *Target) complete() error {
 	u, err := url.Parse(t.URL)
 	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return fmt.Errorf("load: %w", err)
 	}
 	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("load: %s is not on this machine", t.URL)
+		return fmt.Errorf("load: %s is not on this machine", t.URL)
 	}
 	if dialects[t.Dialect] == nil {
-		return nil, fmt.Errorf("load: no dialect %q", t.Dialect)
+		return fmt.Errorf("load: no dialect %q", t.Dialect)
 	}
 	if t.Transport == "" {
 		t.Transport = WebSockets
@@ -91,6 +91,14 @@ func New(t Target) (*Swarm, error) {
 		t.Settle = time.Second
 	}
 	t.url = u
+	return nil
+}
+
+// New returns a swarm without connections. The caller closes it.
+func New(t Target) (*Swarm, error) {
+	if err := t.complete(); err != nil {
+		return nil, err
+	}
 	l, err := newLoop()
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)

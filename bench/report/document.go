@@ -95,22 +95,23 @@ func (d *Document) writeHead(b *bytes.Buffer) {
 
 // writeRatios writes the table that compares the first server with each of the others.
 func (d *Document) writeRatios(b *bytes.Buffer) {
-	if len(d.Servers) < 2 {
+	others := d.compared()
+	if len(others) == 0 {
 		return
 	}
 	ours := d.Servers[0]
 	fmt.Fprintf(b, "## %[1]s compared\n\nEach number is %[1]s's median divided by the other server's: "+
 		"below 1 %[1]s needs less.\n\n", ours.Name)
 	b.WriteString("| |")
-	for _, s := range d.Servers[1:] {
+	for _, s := range others {
 		fmt.Fprintf(b, " %s |", s.Name)
 	}
-	b.WriteString("\n|---|" + strings.Repeat("--:|", len(d.Servers)-1) + "\n")
+	b.WriteString("\n|---|" + strings.Repeat("--:|", len(others)) + "\n")
 	for _, section := range d.Sections {
 		for _, c := range d.cases(section.Key) {
 			for _, m := range section.Metrics {
 				if m.Compared {
-					d.writeRatioLine(b, section, c, m)
+					d.writeRatioLine(b, section, c, m, others)
 				}
 			}
 		}
@@ -118,13 +119,30 @@ func (d *Document) writeRatios(b *bytes.Buffer) {
 	b.WriteByte('\n')
 }
 
-func (d *Document) writeRatioLine(b *bytes.Buffer, s Section, c string, m Metric) {
+// compared are the servers that the first one is compared with: those that were measured where something is compared.
+func (d *Document) compared() []Server {
+	var keys []string
+	for _, s := range d.Sections {
+		if slices.ContainsFunc(s.Metrics, func(m Metric) bool { return m.Compared }) {
+			keys = append(keys, s.Key)
+		}
+	}
+	var servers []Server
+	for _, s := range d.Servers[min(1, len(d.Servers)):] {
+		if slices.ContainsFunc(d.Records, func(r Record) bool { return r.Server == s.Key && slices.Contains(keys, r.Section) }) {
+			servers = append(servers, s)
+		}
+	}
+	return servers
+}
+
+func (d *Document) writeRatioLine(b *bytes.Buffer, s Section, c string, m Metric, others []Server) {
 	ours := d.spread(s.Key, c, d.Servers[0].Key, m.Key)
 	if ours.N == 0 {
 		return
 	}
 	line, compared := "", false
-	for _, other := range d.Servers[1:] {
+	for _, other := range others {
 		r := Ratio(ours, d.spread(s.Key, c, other.Key, m.Key))
 		compared = compared || !math.IsNaN(r)
 		line += fmt.Sprintf(" %s |", ratioText(r))
@@ -187,7 +205,7 @@ func spreadText(s Spread, digits int) string {
 	switch {
 	case s.N == 0:
 		return ""
-	case s.N == 1:
+	case s.N == 1, s.Min == s.Max:
 		return number(s.Median)
 	}
 	return fmt.Sprintf("%s (%s–%s)", number(s.Median), number(s.Min), number(s.Max))

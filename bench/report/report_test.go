@@ -54,11 +54,12 @@ func TestGrouped(t *testing.T) {
 func TestDocument(t *testing.T) {
 	d := &Document{
 		Machine: "a machine", Date: "1 May 2026", Settings: "3 rounds",
-		Servers: []Server{{"ours", "Ours", "v1", "this"}, {"theirs", "Theirs", "v2", "that"}, {"floor", "Floor", "v3", "bare"}},
+		Servers: []Server{{"ours", "Ours", "v1", "this"}, {"theirs", "Theirs", "v2", "that"}, {"counted", "Counted", "v3", "apart"}},
 		LeftOut: []LeftOut{{"Gone", "it does not build:\n\tno | such folder."}},
 		Sections: []Section{
 			{Key: "echo", Title: "Echo", About: "About echo.", Metrics: []Metric{
 				{Key: "cpu", Name: "CPU µs", Digits: 2, Compared: true}, {Key: "rate", Name: "per second"}}},
+			{Key: "count", Title: "Count", About: "About counts.", Metrics: []Metric{{Key: "commands", Name: "commands"}}},
 			{Key: "never", Title: "Never measured", Metrics: []Metric{{Key: "cpu", Compared: true}}},
 		},
 		Records: []Record{
@@ -68,20 +69,23 @@ func TestDocument(t *testing.T) {
 			{Section: "echo", Case: "JSON", Server: "theirs", Round: 2, Values: map[string]float64{"cpu": 12, "rate": 20}, Note: "cut"},
 			{Section: "echo", Case: "MessagePack", Server: "ours", Round: 1, Values: map[string]float64{"cpu": 3}},
 			{Section: "echo", Case: "MessagePack", Server: "theirs", Round: 1, Failed: "it fell\nover"},
+			{Section: "count", Case: "all", Server: "counted", Round: 1, Values: map[string]float64{"commands": 3}},
+			{Section: "count", Case: "all", Server: "counted", Round: 2, Values: map[string]float64{"commands": 3}},
 		},
 	}
 	const want = "# Performance\n\n" +
 		"Written by `make bench` on 1 May 2026; do not edit. `bench/README.md` says how it measures.\n\n" +
 		"* Machine: a machine\n* Run: 3 rounds\n\n" +
-		"| server | version | what it is |\n|---|---|---|\n| Ours | v1 | this |\n| Theirs | v2 | that |\n| Floor | v3 | bare |\n\n" +
+		"| server | version | what it is |\n|---|---|---|\n| Ours | v1 | this |\n| Theirs | v2 | that |\n| Counted | v3 | apart |\n\n" +
 		"Left out: Gone: it does not build: no \\| such folder.\n\n" +
 		"## Ours compared\n\nEach number is Ours's median divided by the other server's: below 1 Ours needs less.\n\n" +
-		"| | Theirs | Floor |\n|---|--:|--:|\n| Echo, JSON: CPU µs | 0.50 |  |\n\n" +
+		"| | Theirs |\n|---|--:|\n| Echo, JSON: CPU µs | 0.50 |\n\n" +
 		"## Echo\n\nAbout echo.\n\n| | server | CPU µs | per second | |\n|---|---|--:|--:|---|\n" +
 		"| JSON | Ours | 5.00 (4.00–6.00) | 161,728 (123,457–200,000) |  |\n" +
 		"| JSON | Theirs | 10.00 (8.00–12.00) | 15 (10–20) | cut |\n" +
 		"| MessagePack | Ours | 3.00 |  |  |\n" +
-		"| MessagePack | Theirs |  |  | failed: it fell over |\n\n"
+		"| MessagePack | Theirs |  |  | failed: it fell over |\n\n" +
+		"## Count\n\nAbout counts.\n\n| | server | commands | |\n|---|---|--:|---|\n| all | Counted | 3 |  |\n\n"
 	var b strings.Builder
 	if err := d.Write(&b); err != nil {
 		t.Fatal(err)

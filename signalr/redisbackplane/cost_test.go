@@ -294,7 +294,7 @@ func TestJoinsArePipelined(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := commandCalls(t, admin, "subscribe") - before
-	if calls > 36 {
+	if calls > groups/100 { // 20, and some more for those that are on their way before all are named
 		t.Errorf("joining %d groups at once took %d commands", groups, calls)
 	}
 	t.Logf("AddAll of %d groups: %d commands", groups, calls)
