@@ -26,7 +26,12 @@ func (c *Caller) UserID() string { return c.conn.UserID() }
 func (c *Caller) HubName() string { return c.conn.hub.opts.Name }
 
 // Identity returns who the connection belongs to, as captured when it was made.
-func (c *Caller) Identity() Identity { return c.conn.request.identity }
+func (c *Caller) Identity() Identity {
+	if id := c.conn.request.identity; id != nil {
+		return *id
+	}
+	return Identity{}
+}
 
 // Request returns what is kept of the request that opened the connection.
 func (c *Caller) Request() *Request { return c.conn.request }

@@ -17,13 +17,11 @@ import (
 //
 // ASP.NET Core: HubConnectionContext.
 type Connection struct {
-	hub     *Hub
-	http    *httpconn.Conn
-	request *Request
-	caller  Caller
-	// ctx ends when the connection does: it is the lifetime, with values where there are some.
-	ctx      context.Context
-	lifetime httpconn.Lifetime
+	hub      *Hub
+	http     *httpconn.Conn
+	request  *Request
+	caller   Caller
+	lifetime httpconn.Lifetime // the context is this one, with values where there are some
 	// proto is set by the handshake, before the lifetime manager knows the connection.
 	proto protocol.HubProtocol
 
@@ -75,7 +73,7 @@ func newConnection(h *Hub, hc *httpconn.Conn, snap httpconn.Snapshot) *Connectio
 	c := &Connection{hub: h, http: hc}
 	c.request, _ = snap.Value.(*Request)
 	c.caller.conn = c
-	c.ctx = c.request.withValues(&c.lifetime)
+	c.request.context(&c.lifetime)
 	return c
 }
 
@@ -83,13 +81,18 @@ func newConnection(h *Hub, hc *httpconn.Conn, snap httpconn.Snapshot) *Connectio
 func (c *Connection) ID() string { return c.http.ID() }
 
 // UserID returns the authenticated user's id, or empty.
-func (c *Connection) UserID() string { return c.request.identity.UserID }
+func (c *Connection) UserID() string { return c.request.user() }
 
 // Protocol returns the protocol that the client has chosen.
 func (c *Connection) Protocol() protocol.HubProtocol { return c.proto }
 
 // Context ends when the connection does.
-func (c *Connection) Context() context.Context { return c.ctx }
+func (c *Connection) Context() context.Context {
+	if ctx := c.request.ctx; ctx != nil {
+		return ctx
+	}
+	return &c.lifetime
+}
 
 // Send puts msg into the connection's queue and does not wait. If there is no room the connection is closed. It fails
 // only when msg cannot be encoded: a connection that is over gets nothing. A Close message ends the connection.
@@ -114,7 +117,7 @@ func (c *Connection) push(f httpconn.Frame) {
 	var err error
 	switch {
 	case c.replay != nil:
-		err = c.replay.add(c.ctx, f, false)
+		err = c.replay.add(c.Context(), f, false)
 	case c.hub.opts.SlowClients.closes():
 		err = c.http.Send(f)
 	default:
@@ -175,10 +178,10 @@ func (c *Connection) answer(m protocol.Message, now bool) {
 		return
 	}
 	if now && c.replay == nil && c.isLastAnswer() {
-		_ = c.http.SendNow(c.ctx, f, c.thinning()) // fails only when the connection is over
+		_ = c.http.SendNow(c.Context(), f, c.thinning()) // fails only when the connection is over
 		return
 	}
-	_ = c.pushOwn(c.ctx, f)
+	_ = c.pushOwn(c.Context(), f)
 }
 
 // isLastAnswer says whether no other call waits that the same goroutine will run next: else a flusher writes the answers of
@@ -259,7 +262,7 @@ type goodbye Connection
 func (g *goodbye) Run() {
 	c := (*Connection)(g)
 	e := *c.ending // does not change any more
-	ctx := context.WithoutCancel(c.ctx)
+	ctx := context.WithoutCancel(c.Context())
 	if r := c.replay; r != nil {
 		r.release()
 	}
@@ -335,6 +338,6 @@ func (c *Connection) Tick(now httpconn.Instant) {
 		c.replay.tick()
 	}
 	if ping && c.http.KeepsAlive() {
-		_ = c.http.Send(c.hub.pings[c.proto]) // a full queue is as alive as a ping
+		_ = c.http.SendIdle(c.hub.pings[c.proto]) // a full queue is as alive as a ping
 	}
 }

@@ -98,7 +98,7 @@ func (c *Connection) accept(m *protocol.Invocation) *Invocation {
 		return nil
 	}
 	inv := &Invocation{conn: c, msg: m, method: method}
-	inv.ctx = invocationContext{c.ctx, inv}
+	inv.ctx = invocationContext{c.Context(), inv}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !m.Stream && method.StreamArgs == 0 {

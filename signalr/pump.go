@@ -79,7 +79,7 @@ func (c *Connection) Receive(ctx context.Context, data []byte) (httpconn.Task, e
 		c.mu.Unlock()
 		select {
 		case <-room:
-		case <-c.ctx.Done():
+		case <-c.Context().Done():
 			return nil, httpconn.ErrClosed
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -459,12 +459,12 @@ func (s *starting) Run() { runAll(s) }
 func (s *starting) do() httpconn.Task {
 	c := (*Connection)(s)
 	var e *ending
-	err := c.hub.manager.OnConnected(c.ctx, c)
+	err := c.hub.manager.OnConnected(c.Context(), c)
 	c.http.Flush()
 	if err != nil {
 		c.hub.opts.Logger.Error("the lifetime manager's OnConnected failed", "connection", c.ID(), "error", err)
 		e = &ending{failed: err, silent: true} // nothing is sent (F-112)
-	} else if err := c.hub.callConnected(c.ctx, &c.caller); err != nil {
+	} else if err := c.hub.callConnected(c.Context(), &c.caller); err != nil {
 		c.hub.opts.Logger.Error("OnConnected failed", "connection", c.ID(), "error", err)
 		text := describe("Connection closed with an error.", err, c.hub.opts.EnableDetailedErrors)
 		if f, err := encodeFrame(c.proto, &protocol.Close{Error: text}); err == nil && !c.isEnding() {

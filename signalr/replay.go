@@ -54,7 +54,7 @@ func (r *replay) add(ctx context.Context, f httpconn.Frame, own bool) error {
 		r.mu.Unlock()
 		select {
 		case <-room:
-		case <-r.c.ctx.Done():
+		case <-r.c.Context().Done():
 			return httpconn.ErrClosed
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -210,10 +210,10 @@ func (c *Connection) dropPartialMessage() {
 		c.mu.Unlock()
 		select {
 		case <-idle:
-		case <-c.ctx.Done():
+		case <-c.Context().Done():
 		}
 		c.mu.Lock()
-		if c.ctx.Err() != nil {
+		if c.Context().Err() != nil {
 			return
 		}
 	}

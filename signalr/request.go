@@ -22,35 +22,57 @@ type Request struct {
 	// RemoteAddr is the address of the other end, which may be a proxy.
 	RemoteAddr string
 	rawQuery   string
-	headers    string // Name: value lines, names in canonical form
-	identity   Identity
-	base       context.Context // of ConnectionOptions.BaseContext, or nil
+	headers    string         // Name: value lines, names in canonical form
+	identity   *Identity      // nil for nobody
+	ctx        *valuesContext // with ConnectionOptions.BaseContext, if there is one
 }
 
 func newRequest(r *http.Request) *Request {
-	buf := make([]byte, 0, 4096) // on the stack, as a rule; what is kept is one string of the right size
-	part := func(s string) (end int) {
-		buf = append(buf, s...)
-		return len(buf)
-	}
-	path := part(r.URL.Path)
-	host := part(r.Host)
-	addr := part(r.RemoteAddr)
-	query := part(r.URL.RawQuery)
-	for name, values := range r.Header {
-		if handshakeHeader(name) {
-			continue
-		}
-		for _, v := range values {
-			buf = append(append(append(append(buf, name...), ':'), v...), '\n') // no header value has one
+	path := len(r.URL.Path)
+	host := path + len(r.Host)
+	addr := host + len(r.RemoteAddr)
+	query := addr + len(r.URL.RawQuery)
+	header := func(use func(parts ...string)) {
+		for name, values := range r.Header {
+			if handshakeHeader(name) {
+				continue
+			}
+			for _, v := range values {
+				use(name, ":", v, "\n") // no value has a line feed
+			}
 		}
 	}
-	id, _ := IdentityFrom(r.Context())
-	s := string(buf)
-	return &Request{
+	size := query
+	header(func(parts ...string) {
+		for _, part := range parts {
+			size += len(part)
+		}
+	})
+	var all strings.Builder // one piece of memory for all, of the right size
+	all.Grow(size)
+	write := func(parts ...string) {
+		for _, part := range parts {
+			all.WriteString(part)
+		}
+	}
+	write(r.URL.Path, r.Host, r.RemoteAddr, r.URL.RawQuery)
+	header(write)
+	s := all.String()
+	req := &Request{
 		Path: s[:path], Host: s[path:host], RemoteAddr: s[host:addr], rawQuery: s[addr:query], headers: s[query:],
-		identity: id,
 	}
+	if id, ok := r.Context().Value(identityKey{}).(Identity); ok {
+		req.identity = &id
+	}
+	return req
+}
+
+// user returns the user's id, or empty.
+func (r *Request) user() string {
+	if r.identity == nil {
+		return ""
+	}
+	return r.identity.UserID
 }
 
 // handshakeHeader says whether a header serves to make the WebSocket alone, so that nobody needs it afterwards.
@@ -106,18 +128,24 @@ func capture(base func(*http.Request) context.Context) func(*http.Request) httpc
 	return func(r *http.Request) httpconn.Snapshot {
 		req := newRequest(r)
 		if base != nil {
-			req.base = base(r)
+			req.ctx = &valuesContext{values: base(r)}
 		}
-		return httpconn.Snapshot{User: req.identity.UserID, Expires: req.identity.Expires, Value: req}
+		snap := httpconn.Snapshot{User: req.user(), Value: req}
+		if req.identity != nil {
+			snap.Expires = req.identity.Expires
+		}
+		return snap
 	}
 }
 
-// withValues returns ctx with the values of the request's base context, if there is one.
-func (r *Request) withValues(ctx context.Context) context.Context {
-	if r.base == nil {
+// context returns ctx with the values of the request's base context, if there is one. It is called once, before anybody
+// else knows the request.
+func (r *Request) context(ctx context.Context) context.Context {
+	if r.ctx == nil {
 		return ctx
 	}
-	return &valuesContext{ctx, r.base}
+	r.ctx.Context = ctx
+	return r.ctx
 }
 
 // valuesContext is a context that has the values of another, too.

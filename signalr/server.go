@@ -142,7 +142,7 @@ func (s *Server) MapConnectionHandler(mux Mux, path string, h ConnectionHandler,
 	}
 	run := func(ctx context.Context, snap httpconn.Snapshot, conn transport.Conn) error {
 		req, _ := snap.Value.(*Request)
-		return h(req.withValues(ctx), conn, req)
+		return h(req.context(ctx), conn, req)
 	}
 	raw := httpconn.NewRaw(run, max(opts.ApplicationMaxBufferSize, 0))
 	ep := s.conns.NewEndpoint(path, opts.endpoint(), raw, capture(opts.BaseContext), requestUser)

@@ -59,10 +59,10 @@ func (u *upload) next(ctx context.Context) (raw protocol.RawValue, ok bool, err 
 		c.mu.Unlock()
 		select {
 		case <-changed:
-		case <-c.ctx.Done():
+		case <-c.Context().Done():
 			return nil, false, errStreamClosed
 		case <-ctx.Done():
-			if c.ctx.Err() != nil {
+			if c.Context().Err() != nil {
 				return nil, false, errStreamClosed
 			}
 			return nil, false, context.Cause(ctx)
@@ -113,7 +113,7 @@ func (c *Connection) claimStreamsLocked(inv *Invocation) {
 	}
 	c.lastStart = c.http.Now()
 	if inv.msg.Stream {
-		ctx, cancel := context.WithCancel(c.ctx)
+		ctx, cancel := context.WithCancel(c.Context())
 		inv.ctx.Context = ctx
 		if c.streams == nil {
 			c.streams = make(map[string]context.CancelFunc)
@@ -169,7 +169,7 @@ func (c *Connection) completion(m *protocol.Completion) {
 		return
 	}
 	c.mu.Unlock()
-	if err := c.hub.manager.SetResult(c.ctx, c, m); err != nil {
+	if err := c.hub.manager.SetResult(c.Context(), c, m); err != nil {
 		c.fail(err)
 	}
 }

@@ -105,9 +105,7 @@ type Conn struct {
 	started   Instant // when the transport was bound
 	lastSeen  Instant // when the state became new or inactive
 	driver    driver
-	post      chan struct{} // held by the one POST whose body is being read (F-031); nil before the first
-	early     []byte        // posted before the transport was bound
-	bound     chan struct{} // closed when there is a driver; nil when nobody waits for that
+	posts     *posts // nil before the first POST
 
 	// The queue of what waits to be sent.
 	draining bool // a driver is at work on the queue
@@ -116,7 +114,7 @@ type Conn struct {
 	frames   []Frame
 	queued   int           // bytes in frames
 	taken    int           // bytes that a driver has taken and not yet written
-	finErr   error         // with which error the App was done
+	failed   bool          // the App was done with an error
 	room     chan struct{} // closed when there is room again; nil when nobody waits
 }
 
@@ -316,6 +314,23 @@ func (c *Conn) SendNow(ctx context.Context, f Frame, thin Thin) error {
 	return nil
 }
 
+// SendIdle is [Conn.Send] for what goes to very many connections one after the other, nearly all of them idle: when nothing
+// else is being written, and the socket takes f without waiting, it is written in the caller's goroutine. Workers would
+// otherwise be started by the thousand, for a moment.
+func (c *Conn) SendIdle(f Frame) error {
+	c.mu.Lock()
+	ws, ok := c.driver.(*wsDriver)
+	if !ok || ws.raw == nil || c.draining || c.finished || c.lastSent || c.state != stateActive || len(c.frames) > 0 {
+		c.mu.Unlock()
+		return c.Send(f)
+	}
+	c.draining = true
+	c.taken += f.Size()
+	c.mu.Unlock()
+	ws.writeIdle(f)
+	return nil
+}
+
 // unbounded is the limit for what must not be lost.
 const unbounded = math.MaxInt
 
@@ -405,7 +420,7 @@ func (c *Conn) Finish(err error) {
 		c.mu.Unlock()
 		return
 	}
-	c.finished, c.finErr = true, err
+	c.finished, c.failed = true, err != nil
 	c.roomLocked()
 	wake := c.wakeLocked()
 	gone := c.state == stateInactive && (c.deleted || c.farewellLocked() || c.transport == transport.WebSockets)
@@ -448,11 +463,11 @@ func (c *Conn) attach(d driver) bool {
 			c.mu.Unlock()
 			return false
 		}
-		early := c.early
-		c.early = nil
-		if len(early) == 0 {
+		if c.posts == nil || len(c.posts.early) == 0 {
 			break
 		}
+		early := c.posts.early
+		c.posts.early = nil
 		c.mu.Unlock()
 		c.deliver(early) // what was posted before comes first
 	}
@@ -460,8 +475,8 @@ func (c *Conn) attach(d driver) bool {
 	if _, ok := d.(*wsDriver); ok {
 		c.mgr.readers.Add(1) // while the connection is in the table, so that a shutdown does not wait yet
 	}
-	if c.bound != nil {
-		close(c.bound)
+	if c.posts != nil {
+		close(c.posts.bound)
 	}
 	wake := driver(nil)
 	if len(c.frames) > 0 || c.finished {
@@ -589,7 +604,7 @@ func (c *Conn) dispose(err error) {
 	}
 	c.state = stateOver
 	d, bound, status := c.driver, c.transport != 0, c.closeStatus()
-	c.frames, c.queued, c.early = nil, 0, nil
+	c.frames, c.queued, c.posts = nil, 0, nil
 	c.roomLocked()
 	c.mu.Unlock()
 	if bound {

@@ -1,8 +1,6 @@
 package httpconn
 
 import (
-	"errors"
-	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,8 +12,7 @@ import (
 //   - Only calls of which one at a time may run are run so (ShortTask): there is next to nothing to read meanwhile.
 //   - A watch looks every 10 ms at the readers that are hot. Where one is found three times in the same call, reading goes on
 //     without it, and the connection has to show for long that its calls are short again.
-//   - A connection that is silent for a second is hot no more: with a poller, its reader goes; without, what its stack has
-//     grown to is given back by the next garbage collections.
+//   - A connection that is silent for a second is hot no more: its reader goes, and with it what its stack has grown to.
 
 // ShortTask is a Task that may say of itself that little is lost while it keeps the connection from being read.
 type ShortTask interface {
@@ -50,9 +47,10 @@ const (
 	hotCold                   // over
 )
 
-// begin says whether a call may begin. What was written before it is seen by whoever takes the reader's place.
-func (h *hotReader) begin() bool {
-	return h.state.CompareAndSwap(hotUsed, hotBusy) || h.state.CompareAndSwap(hotFree, hotBusy)
+// begin says whether the reader may run t. What was written before it is seen by whoever takes the reader's place.
+func (h *hotReader) begin(t Task) bool {
+	short, ok := t.(ShortTask)
+	return ok && short.Short() && (h.state.CompareAndSwap(hotUsed, hotBusy) || h.state.CompareAndSwap(hotFree, hotBusy))
 }
 
 // end says whether the reader is still the one.
@@ -82,20 +80,31 @@ func (h *hotReader) look() (replace, cool bool) {
 	return false, false
 }
 
-// noteRead counts a read, by the reader's side, and says whether the connection has become hot. newReader says that there
-// will be a goroutine to read it then.
-func (d *wsDriver) noteRead(newReader bool) bool {
+// heated returns the hotReader of a connection that is hot, for the goroutine that always reads it.
+func (d *wsDriver) heated() *hotReader {
+	if d.raw == nil && d.hot != nil && d.hot.cold() {
+		d.hot, d.streak = nil, 0
+	}
+	if d.hot == nil && !d.noteRead() {
+		return nil
+	}
+	d.hot.state.CompareAndSwap(hotFree, hotUsed) // whatever comes keeps it hot
+	return d.hot
+}
+
+// noteRead counts a read, by the reader's side, and says whether the connection has become hot.
+func (d *wsDriver) noteRead() bool {
 	now := uint32(d.c.mgr.now() / Instant(time.Millisecond)) // wraps around, which does not matter
 	if now-d.lastRead > soon {
 		d.streak = min(d.streak, 0)
 	}
 	d.lastRead = now
 	d.streak = min(d.streak+1, hotStreak)
-	return d.streak == hotStreak && d.c.mgr.heat(d, newReader)
+	return d.streak == hotStreak && d.c.mgr.heat(d)
 }
 
 // heat makes a connection hot, unless the server is going down.
-func (m *Manager) heat(d *wsDriver, newReader bool) bool {
+func (m *Manager) heat(d *wsDriver) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.draining {
@@ -103,8 +112,8 @@ func (m *Manager) heat(d *wsDriver, newReader bool) bool {
 	}
 	d.hot = &hotReader{d: d}
 	m.hot = append(m.hot, d.hot)
-	if newReader {
-		m.readers.Add(1)
+	if d.raw != nil {
+		m.readers.Add(1) // for readHot
 	}
 	if !m.watching {
 		m.watching = true
@@ -144,7 +153,7 @@ func (m *Manager) watch() {
 			d.replaceReader()
 		}
 		for _, d := range cooled {
-			if d.isPolled() {
+			if d.raw != nil {
 				_ = d.nc.SetReadDeadline(time.Unix(1, 0)) // the reader looks up; a socket that is closed has none
 			}
 		}
@@ -157,57 +166,7 @@ func (m *Manager) watch() {
 // replaceReader has the socket read on while its reader is in a call.
 func (d *wsDriver) replaceReader() {
 	d.hot, d.streak = nil, slowStreak
-	if d.ended {
-		return
-	}
-	if d.isPolled() {
-		d.pollAgain()
-		return
-	}
-	d.c.mgr.readers.Add(1) // before the watch ends, for which a shutdown waits
-	go d.read(nil)
-}
-
-// readHot reads the socket of a hot connection that the poller has let go of, until it is hot no more.
-func (d *wsDriver) readHot() {
-	defer d.c.mgr.readers.Done()
-	err := d.receive()
-	switch {
-	case err == nil: // somebody else reads, or nobody any more
-	case errors.Is(err, os.ErrDeadlineExceeded): // the watch's
-		_ = d.nc.SetReadDeadline(time.Time{})
-		d.hot, d.streak = nil, 0
-		d.pollAgain()
-	default:
-		d.forget()
-		d.readEnded(err)
+	if !d.ended {
+		d.watchAgain()
 	}
 }
-
-// runHot is handOver for a hot connection.
-func (r *wsRead) runHot(h *hotReader) bool {
-	d := r.d
-	h.state.CompareAndSwap(hotFree, hotUsed) // whatever comes keeps it hot
-	task, bad := r.feed()
-	ended := d.ended
-	if ended {
-		d.goodbye(d.bye, bad)
-	}
-	if short, ok := task.(ShortTask); ok && short.Short() && h.begin() {
-		r.finish(task)
-		return h.end() && !ended
-	}
-	if task == nil {
-		r.release()
-	} else {
-		r.task = task
-		d.c.mgr.workers.Do((*wsTask)(r))
-	}
-	return !ended
-}
-
-// wsTask is a wsRead of which only the task is left to be done.
-type wsTask wsRead
-
-// Run implements [Task].
-func (t *wsTask) Run() { (*wsRead)(t).finish(t.task) }

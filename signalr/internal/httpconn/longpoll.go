@@ -68,7 +68,7 @@ func (ep *Endpoint) servePoll(w http.ResponseWriter, r *http.Request, c *Conn, f
 		}
 		if fin {
 			status := http.StatusNoContent
-			if c.failed() {
+			if c.hasFailed() {
 				status = http.StatusInternalServerError
 			}
 			answer(w, status, "")
@@ -151,10 +151,10 @@ func (c *Conn) pollEnded(done chan struct{}) {
 	}
 }
 
-func (c *Conn) failed() bool {
+func (c *Conn) hasFailed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.finErr != nil
+	return c.failed
 }
 
 // answerPoll sends everything that is queued in one body, within the send time-out.

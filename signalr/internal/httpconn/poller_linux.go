@@ -61,7 +61,7 @@ func (p *poller) run(raw syscall.RawConn) {
 			for _, e := range events[:n] {
 				if d := p.find(e); d != nil {
 					if e.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
-						d.polled.hungUp.Store(true)
+						d.polled.over.Store(true)
 					}
 					d.readable()
 				}
@@ -89,7 +89,7 @@ func (p *poller) find(e syscall.EpollEvent) *wsDriver {
 // add has d told when its socket is readable.
 func (p *poller) add(d *wsDriver) error {
 	var failed error
-	err := d.polled.raw.Control(func(fd uintptr) {
+	err := d.raw.Control(func(fd uintptr) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.closed {
@@ -118,7 +118,7 @@ func (p *poller) add(d *wsDriver) error {
 // release stops watching the socket of d, which stays open.
 func (p *poller) release(d *wsDriver) {
 	p.remove(d)
-	_ = d.polled.raw.Control(func(fd uintptr) { // fails when it is closed
+	_ = d.raw.Control(func(fd uintptr) { // fails when it is closed
 		_ = syscall.EpollCtl(p.epfd, syscall.EPOLL_CTL_DEL, int(fd), nil)
 	})
 }

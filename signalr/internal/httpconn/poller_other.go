@@ -14,10 +14,11 @@ func (*poller) close() {}
 // polled is what a wsDriver has whose socket a poller watches.
 type polled struct{}
 
-func (*wsDriver) preparePoll()            {}
-func (*wsDriver) poll([]byte) bool        { return false }
-func (*wsDriver) isPolled() bool          { return false }
-func (*wsDriver) pollAgain()              {}
-func (*wsDriver) forget()                 {}
-func (*wsDriver) awaitClose(Instant) bool { return false }
-func (*wsDriver) overdue(Instant) bool    { return false }
+func (*wsDriver) preparePoll()     {}
+func (*wsDriver) poll([]byte) bool { return false }
+func (*wsDriver) isPolled() bool   { return false }
+func (*wsDriver) goOn() bool       { return false }
+func (*wsDriver) pollAgain()       {}
+func (*wsDriver) release()         {}
+func (*wsDriver) hungUp() bool     { return false }
+func (*wsDriver) forget()          {}

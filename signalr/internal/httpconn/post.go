@@ -49,14 +49,25 @@ func (ep *Endpoint) servePost(w http.ResponseWriter, r *http.Request, c *Conn) {
 	answer(w, status, "")
 }
 
+// posts is what a connection has whose client posts.
+type posts struct {
+	turn  chan struct{} // has one place; held by the one POST whose body is being read (F-031); does not change
+	bound chan struct{} // closed when there is a driver; does not change
+	early []byte        // posted before that; guarded by Conn.mu
+}
+
+func (c *Conn) postsLocked() *posts {
+	if c.posts == nil {
+		c.posts = &posts{turn: make(chan struct{}, 1), bound: make(chan struct{})}
+	}
+	return c.posts
+}
+
 // postTurn returns the channel, of one place, that a POST holds while its body is being read.
 func (c *Conn) postTurn() chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.post == nil {
-		c.post = make(chan struct{}, 1)
-	}
-	return c.post
+	return c.postsLocked().turn
 }
 
 // takeBody gives the App the body of a POST and returns how to answer it; 0 when there is nobody to answer.
@@ -119,19 +130,16 @@ func (c *Conn) receive(r *http.Request, p []byte) (Task, error) {
 			return c.app.Receive(r.Context(), p)
 		}
 		limit := c.ep.opts.ApplicationMaxBufferSize
-		if len(c.early) == 0 || len(c.early)+len(p) <= limit || limit == 0 {
-			c.early = append(c.early, p...)
+		posts := c.postsLocked()
+		if len(posts.early) == 0 || len(posts.early)+len(p) <= limit || limit == 0 {
+			posts.early = append(posts.early, p...)
 			c.mu.Unlock()
 			return nil, nil
 		}
 		// Full, and no transport: wait for one as long as the connection may.
-		if c.bound == nil {
-			c.bound = make(chan struct{})
-		}
-		bound := c.bound
 		c.mu.Unlock()
 		select {
-		case <-bound:
+		case <-posts.bound:
 		case <-c.ctx.Done():
 		case <-r.Context().Done():
 			return nil, r.Context().Err()

@@ -160,8 +160,8 @@ func TestCloseTimeout(t *testing.T) {
 				}()
 			}
 			<-a.ended
-			if d := time.Since(start); d != 5*time.Second {
-				t.Errorf("chatty %t: cut after %v, want 5 s", chatty, d)
+			if d := time.Since(start); d < 5*time.Second || d > 5*time.Second+tickInterval {
+				t.Errorf("chatty %t: cut after %v, want 5 s, or a tick more", chatty, d)
 			}
 			<-silent
 		})
