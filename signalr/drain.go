@@ -20,8 +20,9 @@ type DrainOptions struct {
 // From now on negotiating, and a WebSocket without it, is answered 503 with Retry-After; who has negotiated before may
 // still connect. Connections go in batches of random ones, about ten in a second with jitter between them: each client
 // gets a Close message that allows it to reconnect, one that is between two polls with its next poll, for which it has
-// 5 s. When ctx has a deadline that the pace would miss, they go evenly over three quarters of the time, the rest being
-// for them to end: the deadline is kept rather than the pace. A Shutdown meanwhile ends the pace.
+// 5 s. A stream that is passed on to another node of the farm is cut among them, for its client connects anew, too. When
+// ctx has a deadline that the pace would miss, they go evenly over three quarters of the time, the rest being for them to
+// end: the deadline is kept rather than the pace. A Shutdown meanwhile ends the pace.
 func (s *Server) Drain(ctx context.Context, o *DrainOptions) error {
 	if o == nil {
 		o = &DrainOptions{}

@@ -3,6 +3,7 @@ package signalr
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -155,4 +156,58 @@ func (p *poller) do(method, body string) string {
 		p.s.t.Fatal(err)
 	}
 	return res.Status + " " + string(text)
+}
+
+// TestDrainPassedOnStreams: streams that a node passes on to others end at its pace, as its own connections do, and the
+// clients behind them connect anew; polls that it passes on are answered, and their connections stay.
+func TestDrainPassedOnStreams(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const n, rate = 20, 10
+		f := newFarm(t, 2)
+		ended := make(chan time.Time, n)
+		for range n {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet,
+				"http://signalr.test/hub?id="+f.nodes[0].negotiate("/hub"), nil)
+			req.Header.Set("Accept", "text/event-stream")
+			res, err := f.nodes[1].http.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				defer res.Body.Close()
+				_, _ = io.Copy(io.Discard, res.Body) // until it is cut
+				ended <- time.Now()
+			}()
+		}
+		target := "/hub?id=" + f.nodes[0].negotiate("/hub")
+		if status, _ := f.nodes[1].do(http.MethodGet, target, ""); status != http.StatusOK {
+			t.Fatal("the first poll failed")
+		}
+		if status, _ := f.nodes[1].post(target, jsonHandshake+"\x1e"); status != http.StatusOK {
+			t.Fatal("the handshake failed")
+		}
+		if status, body := f.nodes[1].do(http.MethodGet, target, ""); body != "{}\x1e" {
+			t.Fatalf("poll: %d %q", status, body)
+		}
+		polled := make(chan string, 1)
+		go func() {
+			status, body := f.nodes[1].do(http.MethodGet, target, "")
+			polled <- fmt.Sprint(status, body)
+		}()
+		wantCounts(t, f, fmt.Sprintf("[%d 0]", n+1))
+		began := time.Now()
+		if err := f.nodes[1].Drain(context.Background(), &DrainOptions{Rate: rate}); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+		for i := range n {
+			at := (<-ended).Sub(began)
+			if earliest, latest := time.Duration(i-2)*time.Second/rate, time.Duration(i+rate)*time.Second/rate; at < earliest || at > latest {
+				t.Errorf("stream %d of %d a second ended after %v", i+1, rate, at)
+			}
+		}
+		if got := <-polled; got != "200" {
+			t.Errorf("the poll was answered %q, want an empty 200: poll again", got)
+		}
+		wantCounts(t, f, "[1 0]")
+	})
 }

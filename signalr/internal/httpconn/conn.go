@@ -473,7 +473,7 @@ func (c *Conn) attach(d driver) bool {
 	}
 	c.driver = d
 	if _, ok := d.(*wsDriver); ok {
-		c.mgr.readers.Add(1) // while the connection is in the table, so that a shutdown does not wait yet
+		c.mgr.workers.enter() // while the connection is in the table, so that a shutdown does not wait yet
 	}
 	if c.posts != nil {
 		close(c.posts.bound)
@@ -568,7 +568,7 @@ func (c *Conn) resume(d *wsDriver, turn int) bool {
 			return false
 		}
 		c.state, c.driver = stateActive, d
-		c.mgr.readers.Add(1)
+		c.mgr.workers.enter()
 		return true
 	})
 }

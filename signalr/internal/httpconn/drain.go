@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"signalbox/signalr/transport"
@@ -18,7 +19,8 @@ const (
 )
 
 // Drain is [Manager.Shutdown] at a pace: from now on nobody negotiates, who has done so before may still come, and
-// connections end in jittered batches of random ones, rate of them in a second; 0 means all at once. When ctx has a
+// connections end in jittered batches of random ones, rate of them in a second; 0 means all at once. The streams of
+// connections of other nodes that this one passes on are among them: their clients connect anew, too. When ctx has a
 // deadline that is too near for that, they go evenly in three quarters of the time: the rest is for them to end.
 func (m *Manager) Drain(ctx context.Context, rate int) error {
 	m.mu.Lock()
@@ -62,8 +64,8 @@ func (m *Manager) pace(ctx context.Context, rate float64) {
 				return
 			}
 			for owed += pace * interval.Seconds(); owed >= 1 && len(staying) > 0; staying = staying[1:] {
-				if c := staying[0]; c.stays() {
-					c.shutdown()
+				if l := staying[0]; l.stays() {
+					l.shutdown()
 					owed--
 				}
 			}
@@ -72,11 +74,23 @@ func (m *Manager) pace(ctx context.Context, rate float64) {
 	}
 }
 
-// staying returns the connections that are not on their way out.
-func (m *Manager) staying() []*Conn {
+// leaver is what brings a client to another node when it ends: a connection, or a stream of another node's connection.
+type leaver interface {
+	// stays says whether it is not on its way out.
+	stays() bool
+	// shutdown has it end. It does not wait.
+	shutdown()
+}
+
+// staying returns what is not on its way out.
+func (m *Manager) staying() []leaver {
+	var list []leaver
+	if m.farm != nil {
+		list = m.farm.staying()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list := make([]*Conn, 0, len(m.conns))
+	list = slices.Grow(list, len(m.conns))
 	for _, c := range m.conns {
 		if c.stays() {
 			list = append(list, c)

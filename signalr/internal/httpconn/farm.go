@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/signalr/internal/websocket"
@@ -50,10 +51,11 @@ type farm struct {
 
 	watchers sync.WaitGroup
 
-	mu     sync.Mutex
-	peers  map[home]*peer
-	gone   map[home]Instant // nodes that do not answer, until when they are not asked again
-	closed bool
+	mu      sync.Mutex
+	peers   map[home]*peer
+	gone    map[home]Instant // nodes that do not answer, until when they are not asked again
+	streams map[*passedStream]struct{}
+	closed  bool
 }
 
 var (
@@ -68,7 +70,7 @@ const claimTimeout = 5 * time.Second
 func newFarm(m *Manager, o FarmOptions) *farm {
 	f := &farm{
 		m: m, opts: o, log: m.log, self: home{addr: netip.AddrPortFrom(o.Address.Addr().Unmap(), o.Address.Port())},
-		peers: make(map[home]*peer), gone: make(map[home]Instant),
+		peers: make(map[home]*peer), gone: make(map[home]Instant), streams: make(map[*passedStream]struct{}),
 	}
 	_, _ = rand.Read(f.self.node[:]) // never fails
 	f.proxy = &httputil.ReverseProxy{
@@ -165,6 +167,11 @@ func (f *farm) route(ep *Endpoint, w http.ResponseWriter, r *http.Request) (done
 	}
 	if r.Method == http.MethodGet {
 		unlimited(http.NewResponseController(w))
+		if socket || acceptsEventStream(r) {
+			var over func()
+			ctx, over = f.stream(ctx)
+			defer over()
+		}
 	}
 	f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, passedOnKey{}, p)))
 	return true
@@ -381,6 +388,48 @@ func (f *farm) enter(ctx context.Context, to home) (_ context.Context, leave fun
 		p.inFlight--
 		f.mu.Unlock()
 	}, nil
+}
+
+// passedStream is a request that is passed on and lasts as long as its connection: when it is cut the client connects
+// anew, while one that is cut off from a poll just polls again.
+type passedStream struct {
+	cancel  context.CancelCauseFunc
+	leaving atomic.Bool
+}
+
+// stream says that a stream is about to be passed on; over must be called when it has ended.
+func (f *farm) stream(ctx context.Context) (_ context.Context, over func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &passedStream{cancel: cancel}
+	f.mu.Lock()
+	f.streams[s] = struct{}{}
+	f.mu.Unlock()
+	return ctx, func() {
+		cancel(nil)
+		f.mu.Lock()
+		delete(f.streams, s)
+		f.mu.Unlock()
+	}
+}
+
+func (s *passedStream) stays() bool { return !s.leaving.Load() }
+
+func (s *passedStream) shutdown() {
+	s.leaving.Store(true)
+	s.cancel(errLeaving)
+}
+
+// staying returns the streams that are not on their way out.
+func (f *farm) staying() []leaver {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]leaver, 0, len(f.streams))
+	for s := range f.streams {
+		if s.stays() {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // watch asks a node whether it is there for as long as requests are being passed on to it.

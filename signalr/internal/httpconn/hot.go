@@ -113,7 +113,7 @@ func (m *Manager) heat(d *wsDriver) bool {
 	d.hot = &hotReader{d: d}
 	m.hot = append(m.hot, d.hot)
 	if d.raw != nil {
-		m.readers.Add(1) // for readHot
+		m.workers.enter() // for readHot
 	}
 	if !m.watching {
 		m.watching = true

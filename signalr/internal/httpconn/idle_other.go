@@ -9,7 +9,7 @@ func (d *wsDriver) prepare() {}
 func (d *wsDriver) begin(early []byte) { go d.readAlways(early) }
 
 func (d *wsDriver) watchAgain() {
-	d.c.mgr.readers.Add(1)
+	d.c.mgr.workers.enter()
 	go d.readAlways(nil)
 }
 

@@ -26,28 +26,28 @@ func (d *wsDriver) prepare() {
 	}
 }
 
-// begin has the socket read: first what was read before. It is called once, when d has been attached.
+// begin has the socket read: first what was read before. It is called once, when d has been attached, and counted.
 func (d *wsDriver) begin(early []byte) {
 	switch {
 	case d.raw == nil:
 		go d.readAlways(early)
+		return
 	case d.poll(early):
-	case len(early) > 0:
-		go d.readOn(early)
 	default:
-		go d.await()
+		d.c.mgr.workers.Do((*socketRead)(d.newRead(early)))
 	}
+	d.c.mgr.workers.leave()
 }
 
-// await is the goroutine of an idle connection: it waits until the socket is readable, and reads it. It ends then, and with
-// it a stack that has grown: the one that waits next has a new one.
+// await is the goroutine of an idle connection: it waits until the socket is readable, and gives it to a worker. It ends
+// then, so that its stack never grows: who waits next is a new one.
 func (d *wsDriver) await() {
 	if err := d.awaitReadable(); err != nil {
 		d.readEnded(err)
-		d.c.mgr.readers.Done()
-		return
+	} else {
+		d.c.mgr.workers.Do((*socketRead)(d.newRead(nil)))
 	}
-	d.readOn(nil)
+	d.c.mgr.workers.leave()
 }
 
 // awaitReadable returns when there is something to be read, the socket's end perhaps, or with an error when it is closed.
@@ -68,37 +68,21 @@ func (d *wsDriver) awaitReadable() error {
 	})
 }
 
-// readOn reads what has come, on a goroutine that [Manager.readers] counts.
-func (d *wsDriver) readOn(early []byte) {
-	defer d.c.mgr.readers.Done()
-	(*socketRead)(d.newRead(early)).Run()
-}
-
 // watchOn has the poller, or a new goroutine, wait for what comes next. It is true when the caller must read again instead.
 func (d *wsDriver) watchOn() (again bool) {
 	if d.isPolled() {
 		return d.goOn()
 	}
-	d.c.mgr.readers.Add(1)
+	d.c.mgr.workers.enter()
 	go d.await()
 	return false
-}
-
-// readMore has somebody else read what there is.
-func (d *wsDriver) readMore() {
-	if d.isPolled() {
-		d.c.mgr.workers.Do((*socketRead)(d.newRead(nil)))
-		return
-	}
-	d.c.mgr.readers.Add(1)
-	go d.readOn(nil)
 }
 
 // watchAgain is watchOn for the socket of a connection that was hot.
 func (d *wsDriver) watchAgain() {
 	switch {
 	case d.raw == nil:
-		d.c.mgr.readers.Add(1)
+		d.c.mgr.workers.enter()
 		go d.readAlways(nil)
 	case d.isPolled():
 		d.pollAgain()
@@ -109,7 +93,7 @@ func (d *wsDriver) watchAgain() {
 
 // readHot reads the socket of a hot connection, until it is hot no more.
 func (d *wsDriver) readHot() {
-	defer d.c.mgr.readers.Done()
+	defer d.c.mgr.workers.leave()
 	switch err := d.readAll(nil); {
 	case err == nil: // somebody else reads, or nobody any more
 	case errors.Is(err, os.ErrDeadlineExceeded): // the watch's
@@ -165,7 +149,7 @@ func (sr *socketRead) Run() {
 		if task != nil {
 			if again { // the task may take its time
 				again = false
-				d.readMore()
+				d.c.mgr.workers.Do((*socketRead)(d.newRead(nil)))
 			}
 			task.Run()
 		}

@@ -30,8 +30,7 @@ type Manager struct {
 	disconnectTimeout time.Duration
 	epoch             time.Time
 	tickers           sync.WaitGroup
-	readers           sync.WaitGroup // of WebSockets
-	down              chan struct{}  // closed when a shutdown has ended
+	down              chan struct{} // closed when a shutdown has ended
 
 	mu        sync.Mutex
 	poller    *poller // made for the first socket
@@ -172,6 +171,9 @@ func (m *Manager) pollerOrNil() *poller {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.poller == nil {
+		if m.draining {
+			return nil
+		}
 		p, err := newPoller()
 		if err != nil {
 			m.log.Info("WebSockets have a goroutine each", "error", err)
@@ -304,7 +306,6 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	m.tickers.Wait()
 	done := make(chan struct{})
 	go func() {
-		m.readers.Wait()
 		m.mu.Lock()
 		p := m.poller
 		m.mu.Unlock()

@@ -38,8 +38,8 @@ func (d *wsDriver) poll(early []byte) bool {
 	}
 	d.polled.watched.Store(true)
 	if d.watchAndRead(early) != nil {
-		// False: it was closed meanwhile, and whoever did that has done the rest.
-		return !d.polled.watched.CompareAndSwap(true, false)
+		d.forget()
+		return false
 	}
 	return true
 }
@@ -64,9 +64,8 @@ func (d *wsDriver) watchAndRead(early []byte) error {
 func (d *wsDriver) pollAgain() {
 	d.polled.state.Store(somebodyReads)
 	if d.watchAndRead(nil) != nil { // it is closed, most likely, which who waits finds out
-		d.c.mgr.readers.Add(1)
 		d.forget()
-		go d.await()
+		d.watchOn()
 	}
 }
 
@@ -84,7 +83,6 @@ func (d *wsDriver) hungUp() bool { return d.polled.over.Load() }
 func (d *wsDriver) forget() {
 	if d.polled.watched.CompareAndSwap(true, false) {
 		d.c.mgr.pollerOrNil().remove(d)
-		d.c.mgr.readers.Done()
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 // How a socket is read:
 //
 //   - An idle one is waited for, by the poller or by a goroutine whose stack stays as small as stacks begin: it holds no buffer.
-//     When something comes, a worker or that goroutine reads it, has the App take it, lets somebody else wait for what comes
-//     next, and then runs what the App wants run: it may take its time (idle_unix.go).
+//     When something comes, a worker reads it, has the App take it, has somebody wait for what comes next, and then runs
+//     what the App wants run: it may take its time (idle_unix.go).
 //   - One that is hot has a goroutine that reads and runs short calls itself (hot.go).
 //   - One that cannot be waited for without reading it, TLS above all, always has a goroutine that reads.
 
@@ -88,7 +88,7 @@ func (d *wsDriver) readAll(early []byte) error {
 
 // readAlways is the reader of a socket that cannot be waited for.
 func (d *wsDriver) readAlways(early []byte) {
-	defer d.c.mgr.readers.Done()
+	defer d.c.mgr.workers.leave()
 	if err := d.readAll(early); err != nil {
 		d.readEnded(err)
 	}

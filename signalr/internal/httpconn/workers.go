@@ -6,12 +6,13 @@ import "sync"
 type Task interface{ Run() }
 
 // Workers are goroutines that stay warm for the next task: what they run grows their stacks, not those of the
-// goroutines that wait for a socket. The zero value is not ready; see [newWorkers].
+// goroutines that wait for a socket, which are counted with them. The zero value is not ready; see [newWorkers].
 type Workers struct {
 	mu     sync.Mutex
 	idle   []chan Task // of those who wait for work; the last to become idle, whose memory is warm, is the first to work
 	closed bool
-	// alive counts the goroutines. A WaitGroup would not do: sends may still bring tasks while wait waits.
+	// alive counts the goroutines, of workers and of others that hand over to them and take over from them. A WaitGroup
+	// would not do: sends may still bring tasks while wait waits.
 	alive int
 	none  sync.Cond // alive has become 0
 }
@@ -40,8 +41,25 @@ func (w *Workers) Do(t Task) {
 	go w.work(t)
 }
 
+// enter counts a goroutine that is no worker, until it leaves.
+func (w *Workers) enter() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.alive++
+}
+
+// leave counts a goroutine out.
+func (w *Workers) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.alive--
+	if w.alive == 0 {
+		w.none.Broadcast()
+	}
+}
+
 func (w *Workers) work(t Task) {
-	defer w.ended()
+	defer w.leave() // even when a task ends its goroutine
 	next := make(chan Task, 1)
 	for ok := true; ok; t, ok = <-next {
 		t.Run()
@@ -52,16 +70,6 @@ func (w *Workers) work(t Task) {
 		}
 		w.idle = append(w.idle, next)
 		w.mu.Unlock()
-	}
-}
-
-// ended is deferred by a worker, so that it is counted out even when a task ends its goroutine.
-func (w *Workers) ended() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.alive--
-	if w.alive == 0 {
-		w.none.Broadcast()
 	}
 }
 
