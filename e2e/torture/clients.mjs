@@ -169,6 +169,15 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
   });
 }
 
+// What this process tells comes late by as much as it is held up.
+const watchInterval = 20;
+let watched = performance.now();
+setInterval(() => {
+  const milliseconds = performance.now() - watched - watchInterval;
+  if (milliseconds > watchInterval) tell(clients[0].name, 'late', { milliseconds });
+  watched = performance.now();
+}, watchInterval).unref();
+
 for (const client of clients) void client.start();
 
 while (!(await lines.next()).done);

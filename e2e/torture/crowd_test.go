@@ -4,6 +4,7 @@ package torture
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,21 +57,26 @@ type crowd struct {
 	log   tail
 	raw   *swarm
 
-	mu       sync.Mutex
-	views    map[string]*view
-	has      map[string]map[entry]bool // what is in each view
-	events   map[string]int            // by name
-	online   map[string]bool
-	connects []time.Time // of each time that one has connected
-	latest   time.Time   // when one of them last showed something
-	strange  error       // what could not be understood
+	enough   context.CancelFunc // ends watching
+	watching sync.WaitGroup
+
+	mu      sync.Mutex
+	views   map[string]*view
+	has     map[string]map[entry]bool // what is in each view
+	events  map[string]int            // by name
+	online  map[string]bool
+	lost    map[string]time.Time // of those who have lost their connection, when
+	returns []comeback
+	late    time.Duration // by how much the processes with the clients were held up at most, since late was asked for
+	latest  time.Time     // when one of them last showed something
+	strange error         // what could not be understood
 }
 
 // startCrowd starts the clients of a plan.
 func startCrowd(url string, p plan, clients []options) (*crowd, error) {
 	c := &crowd{
 		read: make(chan struct{}), views: map[string]*view{}, has: map[string]map[entry]bool{}, events: map[string]int{},
-		online: map[string]bool{}, latest: time.Now(),
+		online: map[string]bool{}, lost: map[string]time.Time{}, latest: time.Now(),
 	}
 	pkg, err := filepath.Abs(nodePackage)
 	if err != nil {
@@ -93,6 +99,9 @@ func startCrowd(url string, p plan, clients []options) (*crowd, error) {
 	if err := c.cmd.Start(); err != nil {
 		return nil, err
 	}
+	watching, enough := context.WithCancel(context.Background())
+	c.enough = enough
+	c.watching.Go(func() { c.watch(watching) })
 	c.stdin, c.raw = stdin, startSwarm(url, clients[len(clients)-p.raw:], c.note)
 	go func() {
 		defer close(c.read)
@@ -111,6 +120,7 @@ func startCrowd(url string, p plan, clients []options) (*crowd, error) {
 // told is what a client says of itself.
 type told struct {
 	Client, Event, By string
+	Milliseconds      float64
 	entry
 }
 
@@ -140,7 +150,16 @@ func (c *crowd) note(said told) {
 		c.events[said.By]++
 	case "connected":
 		c.online[said.Client] = true
-		c.connects = append(c.connects, time.Now())
+		if at, was := c.lost[said.Client]; was {
+			delete(c.lost, said.Client)
+			c.returns = append(c.returns, comeback{at, time.Now()})
+		}
+	case "lost":
+		if _, already := c.lost[said.Client]; !already {
+			c.lost[said.Client] = time.Now()
+		}
+	case "late":
+		c.late = max(c.late, time.Duration(said.Milliseconds*float64(time.Millisecond)))
 	}
 	c.events[said.Event]++
 }
@@ -152,11 +171,38 @@ func (c *crowd) connected() int {
 	return len(c.online)
 }
 
-// times returns when clients have connected.
-func (c *crowd) times() []time.Time {
+// comeback is when a client has lost its connection, and when it had another.
+type comeback struct{ lost, back time.Time }
+
+// comebacks returns how clients have come back, in the order in which they did.
+func (c *crowd) comebacks() []comeback {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.connects)
+	return slices.Clone(c.returns)
+}
+
+// lateness says by how much the processes with the clients were held up at most since it was last called: by so much what
+// they tell may come late, and together.
+func (c *crowd) lateness() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	late := c.late
+	c.late = 0
+	return late
+}
+
+// watchInterval is how often a process with clients looks whether it is held up.
+const watchInterval = 20 * time.Millisecond
+
+// watch notes by how much this process is held up, until ctx ends.
+func (c *crowd) watch(ctx context.Context) {
+	for last := time.Now(); pause(ctx, watchInterval); {
+		at := time.Now()
+		c.mu.Lock()
+		c.late = max(c.late, at.Sub(last)-watchInterval)
+		c.mu.Unlock()
+		last = at
+	}
 }
 
 // missing counts what clients have not shown of what is stored, and says how long nobody has shown anything.
@@ -175,6 +221,8 @@ func (c *crowd) missing(stored map[string][]entry) (n int, quiet time.Duration) 
 
 // stop ends the clients.
 func (c *crowd) stop() error {
+	c.enough()
+	c.watching.Wait()
 	c.raw.stop()
 	_ = c.stdin.Close() // fails if they have ended already
 	limit := time.AfterFunc(stopLimit, func() { _ = c.cmd.Process.Kill() })

@@ -85,11 +85,13 @@ func (c *rawClient) run(ctx context.Context) {
 		}
 		c.say("connected")
 		c.follow(ctx, conn)
+		if ctx.Err() == nil {
+			c.say("lost")
+		}
 		conn.Close()
 		if ctx.Err() != nil {
 			return
 		}
-		c.say("lost")
 		if again = conn.wantsAnother(); !again {
 			c.say("gave up")
 		}
