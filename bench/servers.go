@@ -97,7 +97,8 @@ func peers() []*peer {
 			dir: "servers/tcpecho", dialect: "tcp",
 			can: func(c scenario) bool {
 				echo := c.section == "echo" && c.target.Transport == load.WebSockets
-				return echo || c.section == "idle" && webSockets(c) && !c.target.Browser
+				storm := c.section == "storm" && !c.target.Negotiate
+				return echo || storm || c.section == "idle" && webSockets(c) && !c.target.Browser
 			},
 		},
 		recordedPeer(),

@@ -181,8 +181,8 @@ func (c *crowd) comebacks() []comeback {
 	return slices.Clone(c.returns)
 }
 
-// lateness says by how much the processes with the clients were held up at most since it was last called: by so much what
-// they tell may come late, and together.
+// lateness says by how much the processes with the clients were held up at most since it was last called: by so much
+// what they tell may come late, and together.
 func (c *crowd) lateness() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
