@@ -11,6 +11,8 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrConflict: something is there already, such as an order of another owner under the same id.
 	ErrConflict = errors.New("conflict")
+	// ErrPrecondition: it is not, or no longer, as the change wants it to be, such as at another version.
+	ErrPrecondition = errors.New("precondition failed")
 	// ErrUnauthenticated: name and password, or the API key, are not those of anybody.
 	ErrUnauthenticated = errors.New("unauthenticated")
 	// ErrIdempotencyMismatch: the idempotency key belongs to a request with another content.

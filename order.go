@@ -2,6 +2,7 @@ package signalbox
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -72,7 +73,33 @@ type OrderChange struct {
 	Status   *OrderStatus
 	Progress *int
 	Message  *string
+	// If is what must be so when the change is made; nil means nothing.
+	If *OrderPrecondition
 }
+
+// OrderPrecondition says how an order must be for a change to be made: whatever is set must be so.
+type OrderPrecondition struct {
+	// Absent: there must be no such order.
+	Absent bool
+	// Present: there must be one.
+	Present bool
+	// Versions, unless nil, are those of which it must have one.
+	Versions []int64
+}
+
+// Holds says whether an order of that version is as it must be; 0 means that there is none. A nil precondition holds.
+func (p *OrderPrecondition) Holds(version int64) bool {
+	switch {
+	case p == nil:
+		return true
+	case p.Absent && version != 0, p.Present && version == 0:
+		return false
+	}
+	return p.Versions == nil || version != 0 && slices.Contains(p.Versions, version)
+}
+
+// MaxOrderHistory is how many events of an order are kept: the latest.
+const MaxOrderHistory = 1000
 
 // OrderService keeps orders and their history.
 type OrderService interface {
@@ -80,11 +107,12 @@ type OrderService interface {
 	Order(ctx context.Context, id string) (Order, error)
 	// Orders returns the owner's orders, the last changed first.
 	Orders(ctx context.Context, ownerID string) ([]Order, error)
-	// History returns the order's events, oldest first, or ErrNotFound.
-	History(ctx context.Context, id string) ([]OrderEvent, error)
+	// History returns the order's latest events, oldest first, at most limit of them, and how many are kept: at most
+	// [MaxOrderHistory]. It fails with ErrNotFound when there is no such order.
+	History(ctx context.Context, id string, limit int) (latest []OrderEvent, kept int, err error)
 	// ChangeOrder makes or changes an order in one transaction and returns it before and after; before is the zero
-	// Order when it is new. A change that changes nothing keeps the version. It fails with an InvalidError when a
-	// field is out of range or the owner does not exist.
+	// Order when it is new. A change that changes nothing keeps the version. It fails with ErrPrecondition when c.If does
+	// not hold in that transaction, and with an InvalidError when a field is out of range or the owner does not exist.
 	ChangeOrder(ctx context.Context, c OrderChange) (before, after Order, err error)
 	// TransferOrder gives an order to another owner, as a change with its own version. It fails with ErrNotFound, and
 	// with an InvalidError when the new owner does not exist. Who owned it stops hearing of it.

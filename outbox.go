@@ -25,6 +25,8 @@ type Event struct {
 	// order with the id Lost.
 	Access bool   `json:",omitzero"`
 	Lost   string `json:",omitzero"`
+	// SignedOut says that the user's password has changed or that the user was removed: live connections are over.
+	SignedOut bool `json:",omitzero"`
 }
 
 // OrderUpdate is an order before and after a change; Before is the zero Order when it was made.

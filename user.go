@@ -21,7 +21,13 @@ type APIKey struct {
 	ID        string
 	Name      string
 	CreatedAt time.Time
+	// LastUsedAt is when the key was last used, give or take a minute; nil when it never was, or not since that is noted.
+	// Only [Administration.APIKeys] tells.
+	LastUsedAt *time.Time
 }
+
+// SessionUserKey is the key under which the values of a sign-in session hold the user's id, a string.
+const SessionUserKey = "user"
 
 // UserService keeps users and API keys.
 type UserService interface {
@@ -40,4 +46,26 @@ type UserService interface {
 	CreateAPIKey(ctx context.Context, name string) (key APIKey, secret string, err error)
 	// AuthenticateKey returns the key with that secret, or ErrUnauthenticated.
 	AuthenticateKey(ctx context.Context, secret string) (APIKey, error)
+}
+
+// Administration is what operators do to users and API keys. What it takes away is gone at once, also for connections
+// that are live.
+type Administration interface {
+	// Users returns all users, in order of id.
+	Users(ctx context.Context) ([]User, error)
+	// SetPassword gives the user another password. It ends the user's sign-in sessions and live connections. It fails with
+	// ErrNotFound, and with an InvalidError when the password will not do.
+	SetPassword(ctx context.Context, id, password string) error
+	// RemoveUser removes the user with roles, subscriptions, notifications, sign-in sessions and live connections. Orders
+	// stay: they go to the user with the id ordersTo. It fails with ErrConflict when there are orders and ordersTo is
+	// empty, with ErrNotFound, and with an InvalidError when ordersTo does not exist or is the user.
+	RemoveUser(ctx context.Context, id, ordersTo string) error
+	// EndSubscription is [TopicService.Unsubscribe], and says whether there was a subscription, counted or not. A user who
+	// does not exist is ErrNotFound.
+	EndSubscription(ctx context.Context, userID, topic string) (ended bool, err error)
+	// APIKeys returns all API keys, the oldest first.
+	APIKeys(ctx context.Context) ([]APIKey, error)
+	// RevokeAPIKey removes the key with that id and returns what it was, or ErrNotFound. No request is let in with it from
+	// then on.
+	RevokeAPIKey(ctx context.Context, id string) (APIKey, error)
 }

@@ -21,8 +21,8 @@ const (
 )
 
 // Validate checks that m can be stored and shown: a title of 1 to [MaxTitleLength] characters that is not blank, a
-// message of at most [MaxMessageLength], a known type or none, and data that is a JSON object of at most
-// [MaxDataBytes] bytes, or none. What is wrong is an [*InvalidError].
+// message of at most [MaxMessageLength], a known type or none, and data as [ValidateData] wants them. What is wrong is
+// an [*InvalidError].
 func (m NotificationMessage) Validate() error {
 	if err := checkText("title", m.Title, MaxTitleLength); err != nil {
 		return err
@@ -36,15 +36,7 @@ func (m NotificationMessage) Validate() error {
 	if m.Type != "" && !m.Type.Valid() {
 		return &InvalidError{Field: "type", Reason: "must be one of " + oneOf(NotificationTypes)}
 	}
-	switch data := bytes.TrimSpace(m.Data); {
-	case isNone(m.Data):
-		return nil
-	case len(m.Data) > MaxDataBytes:
-		return &InvalidError{Field: "data", Reason: fmt.Sprintf("must be at most %d bytes long", MaxDataBytes)}
-	case !utf8.Valid(data) || !json.Valid(data) || data[0] != '{':
-		return &InvalidError{Field: "data", Reason: "must be a JSON object"}
-	}
-	return nil
+	return ValidateData(m.Data)
 }
 
 // WithDefaults returns m as it is stored and shown: with [TypeInfo] when it has no type, and without data when the

@@ -55,3 +55,12 @@ func (a *Access) renew(ctx context.Context, userID, lost string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// signOut ends the user's connections to both hubs, whichever process they are to. Clients that come back are asked anew
+// who they are.
+func (a *Access) signOut(ctx context.Context, userID string) error {
+	return errors.Join(
+		a.Hub.Clients().User(userID).Close(ctx, false),
+		a.Orders.hub.Clients().User(userID).Close(ctx, false),
+	)
+}

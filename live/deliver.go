@@ -15,6 +15,9 @@ type Events struct {
 	Notifications *Notifications
 	Orders        *Orders
 	Access        *Access
+	// Delivered is told of each notification and each change of an order that was handed over to its hub, by several
+	// goroutines at once. It must not wait. Nil: nobody is.
+	Delivered func(ctx context.Context, e signalbox.Event)
 }
 
 // Deliver sends the events of one user, in order, and says how many of them, from the first, need not be sent again.
@@ -26,6 +29,9 @@ func (d *Events) Deliver(ctx context.Context, events []signalbox.Event) (sent in
 			break
 		}
 		sent = i + 1
+		if d.Delivered != nil && (e.Notification != nil || e.Order != nil) {
+			d.Delivered(ctx, e)
+		}
 		if e.Notification != nil || len(e.Read) > 0 || e.Unread {
 			last = i
 		}
@@ -48,6 +54,8 @@ func (d *Events) show(ctx context.Context, e signalbox.Event) error {
 		return d.Orders.show(ctx, e.Order.Before, e.Order.After)
 	case e.Access:
 		return d.Access.renew(ctx, e.UserID, e.Lost)
+	case e.SignedOut:
+		return d.Access.signOut(ctx, e.UserID)
 	}
 	for _, id := range e.Read {
 		if err := d.Notifications.user(e.UserID).NotificationRead(ctx, id); err != nil {

@@ -223,12 +223,6 @@ func TestDeliverSaysHowFarItCame(t *testing.T) {
 	ada.want(helloTo("n2", 2, ""), helloTo("n2", 2, ""), event("UnreadCountUpdated", 2)) // known by its sequence
 	ada.wantNothing()
 	watcher.want(event("OrderProgressUpdated", "1", 60), changed(5, "Processing", 60, "Packing"))
-
-	broken := s.inbox.all[0]
-	broken.Data = json.RawMessage(`{"a":`)
-	if sent, err := s.events.Deliver(t.Context(), []signalbox.Event{{UserID: "ada", Notification: &broken}}); sent != 0 || err == nil || !strings.Contains(err.Error(), "n1") {
-		t.Errorf("data that is no JSON: %d, %v", sent, err)
-	}
 }
 
 // TestResendMissed stores what nobody is told of, as when another process has told it to a backplane that was gone.
@@ -349,6 +343,26 @@ func TestAccessTakenAway(t *testing.T) {
 	if n, err := s.events.Deliver(t.Context(), []signalbox.Event{{UserID: "ada", Access: true}}); n != 0 || !errors.Is(err, errDown) {
 		t.Errorf("when the store is down: %d, %v: it must be tried again", n, err)
 	}
+}
+
+// TestSignedOut ends what a user has that is live, at both hubs, and nobody else's.
+func TestSignedOut(t *testing.T) {
+	s := newSite(t, order)
+	ada, also, watcher := s.notified("ada", 0), s.notified("ada", 0), s.watching("ada", "1")
+	ben := s.notified("ben", 0)
+	end := []signalbox.Event{{UserID: "ada", SignedOut: true}}
+	s.ordersReachable.cut("ada")
+	if n, err := s.events.Deliver(t.Context(), end); n != 0 || !errors.Is(err, errDown) {
+		t.Errorf("when a hub cannot be reached: %d, %v: it must be tried again", n, err)
+	}
+	s.ordersReachable.cut()
+	if n, err := s.events.Deliver(t.Context(), end); n != 1 || err != nil {
+		t.Errorf("Deliver = %d, %v", n, err)
+	}
+	for _, c := range []*client{ada, also, watcher} {
+		c.want(`{"type":7}`)
+	}
+	ben.wantNothing()
 }
 
 // TestSubscriptionTakenAwayMeanwhile takes a topic away between the moment it was allowed and the moment the connection

@@ -178,11 +178,7 @@ func (h *NotificationHub) CatchUp(ctx context.Context, c *signalr.Caller, lastSe
 			result.More = true
 			break
 		}
-		msg, err := message(n)
-		if err != nil {
-			return notificationhub.CatchUpResult{}, err
-		}
-		result.Notifications = append(result.Notifications, msg)
+		result.Notifications = append(result.Notifications, h.Notifications.message(n))
 		if n.ReadAt != nil {
 			result.Read = append(result.Read, n.ID)
 		}

@@ -1,10 +1,11 @@
 package live
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -23,6 +24,9 @@ type Notifications struct {
 	hub         signalr.HubContext
 	counts      keyedMutex // by user: counts are sent in the order in which they were true
 	connections *Connections
+	// Logger gets what clients are not told; nil means slog.Default(). Set it before the first use.
+	Logger *slog.Logger
+	broken undeliverable
 }
 
 var (
@@ -68,11 +72,7 @@ func (s *Notifications) SendToGroup(ctx context.Context, group string, m signalb
 		return err
 	}
 	n := signalbox.Notification{NotificationMessage: m, CreatedAt: time.Now().UTC()}
-	msg, err := message(n)
-	if err != nil {
-		return err
-	}
-	return notificationhub.To(s.hub.Clients().Group(group)).ReceiveNotification(ctx, msg)
+	return notificationhub.To(s.hub.Clients().Group(group)).ReceiveNotification(ctx, s.message(n))
 }
 
 // UpdateUnreadCount implements [signalbox.RealTimeNotificationService].
@@ -98,11 +98,7 @@ func (s *Notifications) to(connectionIDs ...string) notificationhub.Sender {
 
 // show sends a notification to its user's connections.
 func (s *Notifications) show(ctx context.Context, n signalbox.Notification) error {
-	msg, err := message(n)
-	if err != nil {
-		return err
-	}
-	if err := s.user(n.UserID).ReceiveNotification(ctx, msg); err != nil {
+	if err := s.user(n.UserID).ReceiveNotification(ctx, s.message(n)); err != nil {
 		return fmt.Errorf("notification %s: %w", n.ID, err)
 	}
 	s.connections.given(n.UserID, n.Sequence)
@@ -145,11 +141,7 @@ func (s *Notifications) resendTo(ctx context.Context, after map[string]int64, si
 			if len(ids) == 0 {
 				continue // They have got it, or gone, meanwhile.
 			}
-			msg, err := message(n)
-			if err != nil {
-				return sent, err
-			}
-			if err := s.to(ids...).ReceiveNotification(ctx, msg); err != nil {
+			if err := s.to(ids...).ReceiveNotification(ctx, s.message(n)); err != nil {
 				return sent, fmt.Errorf("notification %s: %w", n.ID, err)
 			}
 			s.connections.given(n.UserID, n.Sequence, ids...)
@@ -168,16 +160,20 @@ func (s *Notifications) resendTo(ctx context.Context, after map[string]int64, si
 	}
 }
 
-// message is a notification as clients get it.
-func message(n signalbox.Notification) (notificationhub.NotificationMessage, error) {
+// message is a notification as clients get it. Data that were stored before they were checked as they are now, and that
+// no protocol could write, are left out: one notification must keep neither those behind it nor the whole inbox.
+func (s *Notifications) message(n signalbox.Notification) notificationhub.NotificationMessage {
 	m := notificationhub.NotificationMessage{
 		ID: n.ID, Sequence: n.Sequence, Title: n.Title, Message: n.Message, Type: string(n.Type),
 		Topic: n.Topic, CreatedAt: n.CreatedAt,
 	}
-	if len(n.Data) > 0 {
-		if err := json.Unmarshal(n.Data, &m.Data); err != nil {
-			return m, fmt.Errorf("the data of notification %s: %w", n.ID, err)
-		}
+	if len(n.Data) == 0 {
+		return m
 	}
-	return m, nil
+	if err := signalbox.ValidateData(n.Data); err != nil {
+		s.broken.log(cmp.Or(s.Logger, slog.Default()), n.ID, n.UserID, err)
+		return m
+	}
+	m.Data = notificationhub.Data(n.Data)
+	return m
 }

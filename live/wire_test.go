@@ -30,7 +30,7 @@ func TestJSON(t *testing.T) {
 	}
 	ada.want(`{"type":1,"target":"ReceiveNotification","arguments":[{"id":"n7","sequence":300,` +
 		`"title":"Größe <b>","message":"1 & 2","type":"OrderUpdate",` +
-		`"data":{"n":[1.5,true,null],"orderId":"1","status":"Shipped"},"topic":"news","createdAt":"2026-03-04T05:06:07.890123Z"}]}`)
+		`"data":{"status":"Shipped","orderId":"1","n":[1.5,true,null]},"topic":"news","createdAt":"2026-03-04T05:06:07.890123Z"}]}`)
 
 	plain := signalbox.Notification{
 		ID: "n8", UserID: "ada", Sequence: 301, CreatedAt: at.Truncate(time.Second),
@@ -85,7 +85,7 @@ func TestMessagePack(t *testing.T) {
 		"\xa5Title" + "\xabGröße <b>" +
 		"\xa7Message" + "\xa51 & 2" +
 		"\xa4Type" + "\xabOrderUpdate" +
-		"\xa4Data" + "\x83" + "\xa1n" + "\x93\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xc3\xc0" + "\xa7orderId" + "\xa11" + "\xa6status" + "\xa7Shipped" +
+		"\xa4Data" + "\x83" + "\xa6status" + "\xa7Shipped" + "\xa7orderId" + "\xa11" + "\xa1n" + "\x93\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00\xc3\xc0" +
 		"\xa5Topic" + "\xa4news" +
 		"\xa9CreatedAt" + created +
 		noStreams)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 
@@ -218,8 +219,20 @@ func (inv *Invocation) failure(err error) string {
 	if inv.bindErr != nil && errors.Is(err, inv.bindErr) {
 		return describe("Failed to invoke '"+inv.method.Name+"' due to an error on the server.", inv.bindErr, h.opts.EnableDetailedErrors)
 	}
-	h.opts.Logger.Warn("hub method failed", "connection", inv.conn.ID(), "method", inv.method.Name, "error", err)
+	inv.logFailure("hub method failed", err)
 	return describe("An unexpected error occurred invoking '"+inv.method.Name+"' on the server.", err, h.opts.EnableDetailedErrors)
+}
+
+// logFailure logs what a method failed with. A [HubError] is an answer that the method gives on purpose, which a client
+// can ask for as often as it likes: nobody must be able to fill the log with warnings that way.
+//
+// ASP.NET Core logs every exception of a method as an error, HubException among them.
+func (inv *Invocation) logFailure(text string, err error) {
+	level := slog.LevelWarn
+	if _, ok := errors.AsType[*HubError](err); ok {
+		level = slog.LevelDebug
+	}
+	inv.conn.hub.opts.Logger.Log(&inv.ctx, level, text, "connection", inv.conn.ID(), "method", inv.method.Name, "error", err)
 }
 
 // yieldTurn gives the turn of the invocation that ctx belongs to back, for good, while it waits for its client (F-094).

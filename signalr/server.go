@@ -23,6 +23,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	routes map[string]string // by lower-case path: the path as it was mapped
+	hubs   map[string]string // by path: the hub's name
 }
 
 // ServerOptions are the settings of a [Server]. The zero value is ready.
@@ -87,7 +88,7 @@ func NewServer(o *ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signalr: %w", err)
 	}
-	s := &Server{conns: conns, log: log, routes: make(map[string]string)}
+	s := &Server{conns: conns, log: log, routes: make(map[string]string), hubs: make(map[string]string)}
 	s.suspended.limit = or(o.SuspendedBufferLimit, 64<<20)
 	return s, nil
 }
@@ -118,6 +119,9 @@ func (s *Server) MapHub(mux Mux, path string, h *Hub, middleware ...Middleware) 
 	ep := s.conns.NewEndpoint(path, h.opts.Connection.endpoint(), func(c *httpconn.Conn, snap httpconn.Snapshot) httpconn.App {
 		return newConnection(h, c, snap)
 	}, capture(h.opts.Connection.BaseContext), requestUser)
+	s.mu.Lock()
+	s.hubs[path] = h.opts.Name
+	s.mu.Unlock()
 	s.mapEndpoint(mux, path, ep, middleware)
 }
 

@@ -205,7 +205,7 @@ func (inv *Invocation) stream() (failure string) {
 	var err error
 	defer func() {
 		if err != nil && inv.ctx.Err() == nil {
-			inv.conn.hub.opts.Logger.Warn("stream failed", "connection", inv.conn.ID(), "method", inv.method.Name, "error", err)
+			inv.logFailure("stream failed", err)
 			failure = describe("An error occurred on the server while streaming results.", err, inv.conn.hub.opts.EnableDetailedErrors)
 		}
 	}()

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"signalbox"
 )
@@ -44,9 +45,10 @@ func (s *Store) AuthenticateKey(ctx context.Context, secret string) (signalbox.A
 	}
 	var key signalbox.APIKey
 	var createdAt int64
+	var used sql.Null[int64]
 	// The comparison inside the database may be timed, but who sends a secret cannot choose its hash.
-	err := s.read.QueryRowContext(ctx, `SELECT id, name, created_at FROM api_keys WHERE secret_hash = $1`, digest(secret)).
-		Scan(&key.ID, &key.Name, &createdAt)
+	err := s.read.QueryRowContext(ctx, `SELECT id, name, created_at, last_used_at FROM api_keys WHERE secret_hash = $1`, digest(secret)).
+		Scan(&key.ID, &key.Name, &createdAt, &used)
 	if errors.Is(err, sql.ErrNoRows) {
 		return signalbox.APIKey{}, signalbox.ErrUnauthenticated
 	}
@@ -54,6 +56,55 @@ func (s *Store) AuthenticateKey(ctx context.Context, secret string) (signalbox.A
 		return signalbox.APIKey{}, fmt.Errorf("reading an API key: %w", err)
 	}
 	key.CreatedAt = fromMicros(createdAt)
+	s.noteUse(ctx, key.ID, used)
+	return key, nil
+}
+
+// useNoted is how long the use of a key is not noted again, so that requests do not write for it.
+const useNoted = time.Minute
+
+// noteUse notes that a key is used, if that was not noted lately. What fails is not worth failing a request for, which
+// meets the same database next.
+func (s *Store) noteUse(ctx context.Context, id string, last sql.Null[int64]) {
+	at := now()
+	if last.Valid && at.Sub(fromMicros(last.V)) < useNoted {
+		return
+	}
+	_, _ = s.write.ExecContext(ctx, `
+		UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND (last_used_at IS NULL OR last_used_at < $3)`,
+		at.UnixMicro(), id, at.Add(-useNoted).UnixMicro())
+}
+
+// APIKeys implements [signalbox.Administration].
+func (s *Store) APIKeys(ctx context.Context) ([]signalbox.APIKey, error) {
+	keys, err := collect(ctx, s.read, func(sc scanner) (key signalbox.APIKey, err error) {
+		var createdAt int64
+		var used sql.Null[int64]
+		err = sc.Scan(&key.ID, &key.Name, &createdAt, &used)
+		key.CreatedAt, key.LastUsedAt = fromMicros(createdAt), timeOrNil(used)
+		return key, err
+	}, `SELECT id, name, created_at, last_used_at FROM api_keys ORDER BY created_at, id`)
+	if err != nil {
+		return nil, fmt.Errorf("reading the API keys: %w", err)
+	}
+	return keys, nil
+}
+
+// RevokeAPIKey implements [signalbox.Administration]. Keys are looked up in the database for every request, so that
+// nothing else has to be told.
+func (s *Store) RevokeAPIKey(ctx context.Context, id string) (signalbox.APIKey, error) {
+	var key signalbox.APIKey
+	var createdAt int64
+	var used sql.Null[int64]
+	err := s.write.QueryRowContext(ctx, `DELETE FROM api_keys WHERE id = $1 RETURNING id, name, created_at, last_used_at`, id).
+		Scan(&key.ID, &key.Name, &createdAt, &used)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = signalbox.ErrNotFound
+	}
+	if err != nil {
+		return signalbox.APIKey{}, fmt.Errorf("revoking API key %q: %w", id, err)
+	}
+	key.CreatedAt, key.LastUsedAt = fromMicros(createdAt), timeOrNil(used)
 	return key, nil
 }
 

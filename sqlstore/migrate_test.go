@@ -33,6 +33,14 @@ INSERT INTO order_events (order_id, version, status, status_version, progress, m
 	('1', 1, 'Pending', 1, 0, '', 10), ('1', 2, 'Shipped', 2, 60, 'm', 20);
 INSERT INTO sessions (token_hash, data, expires_at) VALUES ('h', 'ZGF0YQ==', 99)`
 
+// secondRelease is data of schema version 2, behind that of the first: two events of grace.
+const secondRelease = `
+UPDATE inboxes SET last_event = 2 WHERE user_id = 'grace';
+UPDATE outbox_users SET attempts = 3 WHERE user_id = 'grace';
+INSERT INTO outbox (user_id, position, event, created_at) VALUES ('grace', 2, '{"Unread":true}', 50);
+INSERT INTO dead_letters (user_id, position, event, created_at, attempts, reason, died_at)
+	VALUES ('grace', 1, '{"Access":true}', 40, 20, 'r', 60)`
+
 // TestMigrationFromFirstRelease opens data of the first release.
 func TestMigrationFromFirstRelease(t *testing.T) {
 	onBoth(t, func(t *testing.T, o sqlstore.Options) {
@@ -55,6 +63,13 @@ func TestMigrationFromFirstRelease(t *testing.T) {
 		if _, err := db.ExecContext(t.Context(), firstRelease); err != nil {
 			t.Fatal(err)
 		}
+		// The second release has left something to be sent, and something that could not be.
+		if _, err := provider.UpTo(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), secondRelease); err != nil {
+			t.Fatal(err)
+		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -74,8 +89,11 @@ func TestMigrationFromFirstRelease(t *testing.T) {
 		if r, err := s.Receipt(t.Context(), "n1"); err != nil || r.SentAt != nil || r.Title != "one" {
 			t.Errorf("Receipt = %+v, %v: nothing is known of whether it was sent", r, err)
 		}
-		if state, err := s.OutboxState(t.Context()); err != nil || state.Depth != 0 {
-			t.Errorf("OutboxState = %+v, %v: what was shown long ago is not sent again", state, err)
+		if state, err := s.OutboxState(t.Context()); err != nil || state.Depth != 1 || state.DeadLetters != 1 {
+			t.Errorf("OutboxState = %+v, %v: what was shown long ago is not sent again, what was left is kept", state, err)
+		}
+		if n, err := s.ReplayDeadLetters(t.Context(), "grace/1"); err != nil || n != 1 {
+			t.Errorf("ReplayDeadLetters = %d, %v", n, err)
 		}
 		// What is done from now on is as ever.
 		if _, err := s.MarkAllAsRead(t.Context(), "ada"); err != nil {
@@ -92,7 +110,7 @@ func TestMigrationFromFirstRelease(t *testing.T) {
 		for _, e := range drain(t, s) {
 			sent = append(sent, fmt.Sprint(e.UserID, e.Position))
 		}
-		if want := []string{"ada1", "ada2", "grace1"}; !slices.Equal(sent, want) {
+		if want := []string{"ada1", "ada2", "grace1", "grace2", "grace3"}; !slices.Equal(sent, want) {
 			t.Errorf("sent %q, want %q", sent, want)
 		}
 	})

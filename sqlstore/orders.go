@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"signalbox"
 )
@@ -59,21 +60,29 @@ func (s *Store) Orders(ctx context.Context, ownerID string) ([]signalbox.Order, 
 	return orders, nil
 }
 
-// History implements [signalbox.OrderService].
-func (s *Store) History(ctx context.Context, id string) ([]signalbox.OrderEvent, error) {
-	events, err := collect(ctx, s.read, func(sc scanner) (e signalbox.OrderEvent, err error) {
-		var at int64
-		err = sc.Scan(&e.Version, &e.Status, &e.Progress, &e.Message, &at)
-		e.At = fromMicros(at)
-		return e, err
-	}, `SELECT version, status, progress, message, created_at FROM order_events WHERE order_id = $1 ORDER BY version`, id)
+// History implements [signalbox.OrderService]. A limit of 0 or less returns none.
+func (s *Store) History(ctx context.Context, id string, limit int) (latest []signalbox.OrderEvent, kept int, err error) {
+	err = s.snapshot(ctx, func(q querier) (err error) {
+		if err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM order_events WHERE order_id = $1`, id).Scan(&kept); err != nil {
+			return err
+		}
+		if kept == 0 { // An order has an event for its version.
+			return signalbox.ErrNotFound
+		}
+		latest, err = collect(ctx, q, func(sc scanner) (e signalbox.OrderEvent, err error) {
+			var at int64
+			err = sc.Scan(&e.Version, &e.Status, &e.Progress, &e.Message, &at)
+			e.At = fromMicros(at)
+			return e, err
+		}, `SELECT version, status, progress, message, created_at FROM order_events WHERE order_id = $1
+			ORDER BY version DESC LIMIT $2`, id, max(limit, 0))
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the history of order %q: %w", id, err)
+		return nil, 0, fmt.Errorf("reading the history of order %q: %w", id, err)
 	}
-	if len(events) == 0 { // An order has an event for its first version.
-		return nil, fmt.Errorf("order %q: %w", id, signalbox.ErrNotFound)
-	}
-	return events, nil
+	slices.Reverse(latest)
+	return latest, kept, nil
 }
 
 // ChangeOrder implements [signalbox.OrderService].
@@ -88,14 +97,18 @@ func (s *Store) ChangeOrder(ctx context.Context, c signalbox.OrderChange) (befor
 			return err
 		}
 		old, err = getOrder(ctx, tx, c.ID)
+		if err != nil && !errors.Is(err, signalbox.ErrNotFound) {
+			return err
+		}
+		if !c.If.Holds(old.Version) {
+			return fmt.Errorf("it is at version %d: %w", old.Version, signalbox.ErrPrecondition)
+		}
 		switch {
-		case errors.Is(err, signalbox.ErrNotFound):
+		case err != nil:
 			changed, err = newOrder(ctx, tx, c)
 			if err != nil {
 				return err
 			}
-		case err != nil:
-			return err
 		case c.OwnerID != "" && c.OwnerID != old.OwnerID:
 			return fmt.Errorf("it has another owner: %w", signalbox.ErrConflict)
 		default:
@@ -162,6 +175,13 @@ func storeOrder(ctx context.Context, tx *tx, before, o orderRow) error {
 	if err != nil {
 		return err
 	}
+	if o.Version > signalbox.MaxOrderHistory {
+		_, err = tx.ExecContext(ctx, `DELETE FROM order_events WHERE order_id = $1 AND version <= $2`,
+			o.ID, o.Version-signalbox.MaxOrderHistory)
+		if err != nil {
+			return err
+		}
+	}
 	if before.OwnerID != "" && before.OwnerID != o.OwnerID {
 		return addEvent(ctx, tx, signalbox.Event{UserID: before.OwnerID, Access: true, Lost: o.ID})
 	}
@@ -173,30 +193,33 @@ func storeOrder(ctx context.Context, tx *tx, before, o orderRow) error {
 // TransferOrder implements [signalbox.OrderService]. To give an order to the owner that it has changes nothing.
 func (s *Store) TransferOrder(ctx context.Context, id, ownerID string) (signalbox.Order, error) {
 	var changed orderRow
-	err := s.inTx(ctx, func(tx *tx) error {
-		if err := s.lockName(ctx, tx, "order:"+id); err != nil {
-			return err
-		}
-		old, err := getOrder(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		changed = old
-		if old.OwnerID == ownerID {
-			return nil
-		}
-		if err := requireOwner(ctx, tx, ownerID); err != nil {
-			return err
-		}
-		changed.OwnerID = ownerID
-		changed.Version++
-		changed.UpdatedAt = now()
-		return storeOrder(ctx, tx, old, changed)
+	err := s.inTx(ctx, func(tx *tx) (err error) {
+		changed, err = s.transfer(ctx, tx, id, ownerID)
+		return err
 	})
 	if err != nil {
 		return signalbox.Order{}, fmt.Errorf("giving order %q to another owner: %w", id, err)
 	}
 	return changed.Order, nil
+}
+
+// transfer gives an order to another owner and returns it as it is then.
+func (s *Store) transfer(ctx context.Context, tx *tx, id, ownerID string) (orderRow, error) {
+	if err := s.lockName(ctx, tx, "order:"+id); err != nil {
+		return orderRow{}, err
+	}
+	old, err := getOrder(ctx, tx, id)
+	if err != nil || old.OwnerID == ownerID {
+		return old, err
+	}
+	if err := requireOwner(ctx, tx, ownerID); err != nil {
+		return orderRow{}, err
+	}
+	changed := old
+	changed.OwnerID = ownerID
+	changed.Version++
+	changed.UpdatedAt = now()
+	return changed, storeOrder(ctx, tx, old, changed)
 }
 
 // requireOwner fails with an InvalidError when there is no such user.

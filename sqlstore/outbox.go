@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -169,13 +170,20 @@ func note(ctx context.Context, tx *tx, batch []pending, results []signalbox.Deli
 	for i, p := range batch {
 		result := results[i]
 		if slices.ContainsFunc(p.Events[:result.Sent], func(e signalbox.Event) bool { return e.Notification != nil }) {
-			if err := lockInbox(ctx, tx, p.UserID); err != nil {
+			// A user who has been removed meanwhile has none.
+			if err := lockInbox(ctx, tx, p.UserID); err != nil && !errors.Is(err, signalbox.ErrNotFound) {
 				return err
 			}
 		}
 		for _, e := range p.Events[:result.Sent] {
 			if _, err := tx.ExecContext(ctx, deleteEvent, e.UserID, e.Position); err != nil {
 				return err
+			}
+			if e.SignedOut { // Of a user who was removed that was the last.
+				if _, err := tx.ExecContext(ctx, `
+					DELETE FROM outbox_users WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM users WHERE id = $1)`, e.UserID); err != nil {
+					return err
+				}
 			}
 			if e.Notification == nil {
 				continue

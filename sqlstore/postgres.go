@@ -21,8 +21,8 @@ const (
 	connectionLifetime = 30 * time.Minute
 )
 
-// openPostgres opens the database that url names, and migrates it.
-func openPostgres(ctx context.Context, url string) (*sql.DB, error) {
+// openPostgres opens the database that url names, and migrates it, from nothing unless it must exist.
+func openPostgres(ctx context.Context, url string, mustExist bool) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		// What is wrong is in the URL, and so might be a password, which the error must not tell.
@@ -42,6 +42,16 @@ func openPostgres(ctx context.Context, url string) (*sql.DB, error) {
 	defer cancel()
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to %s:%d: %w", config.Host, config.Port, err), db.Close())
+	}
+	if mustExist {
+		var exists bool
+		err := db.QueryRowContext(ctx, `SELECT to_regclass('users') IS NOT NULL AND to_regclass('inboxes') IS NOT NULL`).Scan(&exists)
+		if err == nil && !exists {
+			err = ErrNoDatabase
+		}
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
 	if err := migrate(ctx, db, goose.DialectPostgres); err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -26,18 +26,26 @@ const (
 	readers = 4
 )
 
-// openSQLite opens the folder's database for writing, through one connection, and for reading, and migrates it.
-func openSQLite(ctx context.Context, dir string) (write, read *sql.DB, err error) {
+// openSQLite opens the folder's database for writing, through one connection, and for reading, and migrates it. It makes
+// what there is not, unless it must exist.
+func openSQLite(ctx context.Context, dir string, mustExist bool) (write, read *sql.DB, err error) {
 	if dir == "" {
 		return nil, nil, errors.New("no data folder given")
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, nil, err
 	}
+	path := filepath.Join(dir, databaseFile)
+	if mustExist {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, ErrNoDatabase
+		} else if err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
-	path := filepath.Join(dir, databaseFile)
 	// Turning on the write-ahead log and migrating look first and act later. Those who open the folder take turns.
 	unlock, err := lockFile(ctx, path+".lock", openTimeout)
 	if err != nil {

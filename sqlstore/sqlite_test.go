@@ -181,7 +181,7 @@ func checkWritten(t *testing.T, s *sqlstore.Store, writers int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	history, err := s.History(t.Context(), "1")
+	history, _, err := s.History(t.Context(), "1", 1000)
 	if err != nil || int64(len(history)) != order.Version {
 		t.Errorf("%d events, %v, for version %d", len(history), err, order.Version)
 	}

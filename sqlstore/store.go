@@ -25,6 +25,8 @@ type Options struct {
 	// Dir is the data folder; it is made, for its owner alone, when it does not exist. The database is the file
 	// signalbox.db in it. Required without URL, and not used with it.
 	Dir string
+	// MustExist has Open fail with [ErrNoDatabase], and make nothing, where there is no database of this program yet.
+	MustExist bool
 	// Topics are the topics that exist and who may hear them. They must not be changed while the store is open.
 	Topics signalbox.Topics
 	// Passwords is what hashing passwords may cost; zero fields have defaults.
@@ -57,7 +59,11 @@ var (
 	_ signalbox.TopicService        = (*Store)(nil)
 	_ signalbox.OrderService        = (*Store)(nil)
 	_ signalbox.Outbox              = (*Store)(nil)
+	_ signalbox.Administration      = (*Store)(nil)
 )
+
+// ErrNoDatabase says that there is no database where Options.MustExist wants one.
+var ErrNoDatabase = errors.New("there is no database")
 
 // Open opens the database, makes it when there is none, and brings its schema up to date. It refuses topics that do
 // not pass [signalbox.Topics.Validate], and a database whose schema is newer than this program. Close the store when
@@ -73,14 +79,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{topics: o.Topics, passwords: passwords, changed: make(chan struct{}, 1)}
 	if o.URL != "" {
 		s.dialect = postgres
-		s.write, err = openPostgres(ctx, o.URL)
+		s.write, err = openPostgres(ctx, o.URL, o.MustExist)
 		s.read = s.write
 		if err != nil {
 			return nil, fmt.Errorf("opening the PostgreSQL database: %w", err)
 		}
 		return s, nil
 	}
-	if s.write, s.read, err = openSQLite(ctx, o.Dir); err != nil {
+	if s.write, s.read, err = openSQLite(ctx, o.Dir, o.MustExist); err != nil {
 		return nil, fmt.Errorf("opening the store in %q: %w", o.Dir, err)
 	}
 	if s.prepared, err = prepare(ctx, s.write); err != nil {

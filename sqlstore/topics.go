@@ -18,8 +18,9 @@ func (s *Store) Subscribe(ctx context.Context, userID, topic string) error {
 		if !s.topics.Allows(topic, u) {
 			return signalbox.ErrForbidden
 		}
-		return changeAccess(ctx, tx, userID, `
+		_, err = changeAccess(ctx, tx, userID, `
 			INSERT INTO subscriptions (topic, user_id) VALUES ($1, $2) ON CONFLICT (topic, user_id) DO NOTHING`, topic, userID)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("subscribing to topic %q: %w", topic, err)
@@ -30,7 +31,8 @@ func (s *Store) Subscribe(ctx context.Context, userID, topic string) error {
 // Unsubscribe implements [signalbox.TopicService].
 func (s *Store) Unsubscribe(ctx context.Context, userID, topic string) error {
 	err := s.inTx(ctx, func(tx *tx) error {
-		return changeAccess(ctx, tx, userID, `DELETE FROM subscriptions WHERE topic = $1 AND user_id = $2`, topic, userID)
+		_, err := unsubscribe(ctx, tx, userID, topic)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("unsubscribing from topic %q: %w", topic, err)
@@ -38,16 +40,37 @@ func (s *Store) Unsubscribe(ctx context.Context, userID, topic string) error {
 	return nil
 }
 
+// EndSubscription implements [signalbox.Administration].
+func (s *Store) EndSubscription(ctx context.Context, userID, topic string) (ended bool, err error) {
+	err = s.inTx(ctx, func(tx *tx) error {
+		ended = false
+		if _, err := getUser(ctx, tx, userID); err != nil {
+			return err
+		}
+		ended, err = unsubscribe(ctx, tx, userID, topic)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("unsubscribing from topic %q: %w", topic, err)
+	}
+	return ended, nil
+}
+
+// unsubscribe says whether there was a subscription.
+func unsubscribe(ctx context.Context, tx *tx, userID, topic string) (bool, error) {
+	return changeAccess(ctx, tx, userID, `DELETE FROM subscriptions WHERE topic = $1 AND user_id = $2`, topic, userID)
+}
+
 // changeAccess runs a statement that changes what a user hears, and if it does adds the event that tells of it.
-func changeAccess(ctx context.Context, tx *tx, userID, statement string, args ...any) error {
+func changeAccess(ctx context.Context, tx *tx, userID, statement string, args ...any) (changed bool, err error) {
 	result, err := tx.ExecContext(ctx, statement, args...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return err
+		return false, err
 	}
-	return addEvent(ctx, tx, signalbox.Event{UserID: userID, Access: true})
+	return true, addEvent(ctx, tx, signalbox.Event{UserID: userID, Access: true})
 }
 
 // Subscriptions implements [signalbox.TopicService]. A user who does not exist is ErrNotFound.

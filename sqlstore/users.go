@@ -41,8 +41,13 @@ func (s *Store) CreateUser(ctx context.Context, name, password string, roles ...
 			return signalbox.ErrConflict
 		}
 		for _, statement := range []string{
-			`INSERT INTO inboxes (user_id, last_sequence) VALUES ($1, 0)`,
-			`INSERT INTO outbox_users (user_id) VALUES ($1)`,
+			// A user of that name who was removed may have left something to be sent. Events go on behind it.
+			`INSERT INTO outbox_users (user_id) VALUES ($1) ON CONFLICT (user_id) DO UPDATE SET due_at = 0`,
+			`INSERT INTO inboxes (user_id, last_sequence, last_event) SELECT id, 0, (
+				SELECT COALESCE(MAX(e.position), 0) FROM (
+					SELECT position FROM outbox WHERE user_id = $1 UNION ALL SELECT position FROM dead_letters WHERE user_id = $1
+				) e
+			) FROM users WHERE id = $1`,
 		} {
 			if _, err := tx.ExecContext(ctx, statement, u.ID); err != nil {
 				return err

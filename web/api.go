@@ -143,7 +143,11 @@ func decodeJSON(body []byte, v any) error {
 		}
 		return &signalbox.InvalidError{Field: field, Reason: "has a value of the wrong kind"}
 	default:
-		return &httpError{http.StatusBadRequest, "The body is not valid JSON: " + jsonFault(err)}
+		fault := "The body is not valid JSON: " + jsonFault(err)
+		if field := faultyField(err); field != "" {
+			return &fieldError{http.StatusBadRequest, field, fault}
+		}
+		return &httpError{http.StatusBadRequest, fault}
 	}
 }
 
@@ -154,6 +158,15 @@ func jsonFault(err error) string {
 		return fmt.Sprintf("%v, at byte %d.", syntactic.Err, syntactic.ByteOffset)
 	}
 	return "it could not be read."
+}
+
+// faultyField returns the field within whose value the JSON is wrong, or "" when the fault may be the body's own.
+func faultyField(err error) string {
+	var syntactic *jsontext.SyntacticError
+	if !errors.As(err, &syntactic) || strings.Count(string(syntactic.JSONPointer), "/") < 2 {
+		return ""
+	}
+	return fieldName(syntactic.JSONPointer)
 }
 
 // fieldName returns the outermost field that a pointer leads through.

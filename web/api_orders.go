@@ -52,9 +52,13 @@ type orderEventJSON struct {
 // orderWithHistoryJSON is what GET /orders/{id} answers.
 type orderWithHistoryJSON struct {
 	orderJSON
-	// History is oldest first.
-	History []orderEventJSON `json:"history"`
+	// History are the latest versions, oldest first; HistoryTotal is how many are kept.
+	History      []orderEventJSON `json:"history"`
+	HistoryTotal int              `json:"historyTotal"`
 }
+
+// defaultHistory is how many versions of an order GET answers with unless it is told.
+const defaultHistory = 100
 
 // ordersJSON is what GET /orders answers.
 type ordersJSON struct {
@@ -65,22 +69,49 @@ type ordersJSON struct {
 func orderTag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 func (s *Server) putOrder(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("Idempotency-Key") != "" {
+		// To ignore it would promise what is not kept: repeated later, the request undoes what others did in between.
+		return &signalbox.InvalidError{
+			Field: "Idempotency-Key", Reason: "is for POST alone: to repeat a PUT safely send If-Match, or If-None-Match: *",
+		}
+	}
+	condition, err := orderPrecondition(r.Header)
+	if err != nil {
+		return err
+	}
 	var request orderRequest
 	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
-	_, after, err := s.opts.Orders.ChangeOrder(r.Context(), signalbox.OrderChange{
+	before, after, err := s.opts.Orders.ChangeOrder(r.Context(), signalbox.OrderChange{
 		ID: r.PathValue("id"), OwnerID: request.Owner, Status: request.Status, Progress: request.Progress, Message: request.Message,
+		If: condition,
 	})
 	if err != nil {
 		return fmt.Errorf("change an order: %w", err)
 	}
 	w.Header().Set("ETag", orderTag(after.Version))
+	if before.Version == 0 {
+		w.Header().Set("Location", apiPrefix+"/orders/"+after.ID) // An id has nothing in it to escape.
+		return writeJSON(w, http.StatusCreated, orderToJSON(after))
+	}
 	return writeJSON(w, http.StatusOK, orderToJSON(after))
 }
 
 func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
-	order, events, err := s.orderWithHistory(r.Context(), r.PathValue("id"))
+	query, err := parseQuery(r, "history")
+	if err != nil {
+		return err
+	}
+	limit := defaultHistory
+	if value := query.Get("history"); value != "" {
+		if limit, err = strconv.Atoi(value); err != nil || limit < 0 || limit > signalbox.MaxOrderHistory {
+			return &signalbox.InvalidError{
+				Field: "history", Reason: fmt.Sprintf("must be a whole number from 0 to %d", signalbox.MaxOrderHistory),
+			}
+		}
+	}
+	order, events, kept, err := s.orderWithHistory(r.Context(), r.PathValue("id"), limit)
 	if err != nil {
 		return err
 	}
@@ -91,7 +122,9 @@ func (s *Server) getOrder(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	result := orderWithHistoryJSON{orderJSON: orderToJSON(order), History: make([]orderEventJSON, len(events))}
+	result := orderWithHistoryJSON{
+		orderJSON: orderToJSON(order), History: make([]orderEventJSON, len(events)), HistoryTotal: kept,
+	}
 	for i, e := range events {
 		result.History[i] = orderEventJSON(e)
 	}

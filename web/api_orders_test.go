@@ -41,8 +41,13 @@ func TestPutOrder(t *testing.T) {
 	for _, tt := range steps {
 		t.Run(tt.name, func(t *testing.T) {
 			r, answer := a.call(http.MethodPut, "/orders/A-10.01_x", tt.body)
-			if r.StatusCode != http.StatusOK || r.Header.Get("ETag") != tt.tag {
-				t.Errorf("status %d, ETag %s; want 200, %s", r.StatusCode, r.Header.Get("ETag"), tt.tag)
+			status, location := http.StatusOK, ""
+			if tt.name == "make" {
+				status, location = http.StatusCreated, "/api/v1/orders/A-10.01_x"
+			}
+			if r.StatusCode != status || r.Header.Get("ETag") != tt.tag || r.Header.Get("Location") != location {
+				t.Errorf("status %d, ETag %s, Location %q; want %d, %s, %q",
+					r.StatusCode, r.Header.Get("ETag"), r.Header.Get("Location"), status, tt.tag, location)
 			}
 			equal(t, answer, tt.want)
 		})
@@ -88,7 +93,7 @@ func TestGetOrder(t *testing.T) {
 	equal(t, answer, `{"id":"1","owner":"alice","status":"Confirmed","progress":10,"message":"Paid","version":2,
 		"createdAt":"2026-03-04T12:04:00Z","updatedAt":"2026-03-04T12:06:00Z","history":[
 		{"version":1,"status":"Pending","progress":0,"message":"","at":"2026-03-04T12:05:00Z"},
-		{"version":2,"status":"Confirmed","progress":10,"message":"Paid","at":"2026-03-04T12:06:00Z"}]}`)
+		{"version":2,"status":"Confirmed","progress":10,"message":"Paid","at":"2026-03-04T12:06:00Z"}],"historyTotal":2}`)
 	for header, want := range map[string]int{
 		`"2"`: 304, `W/"2"`: 304, `"1", "2"`: 304, `*`: 304, `"1"`: 200, `2`: 200, ``: 200,
 	} {
@@ -117,4 +122,74 @@ func TestGetOrders(t *testing.T) {
 	a.refused(http.MethodGet, "/orders", "", 400, "owner")
 	a.refused(http.MethodGet, "/orders?owner=alice&status=Pending", "", 400, "status")
 	a.refused(http.MethodGet, "/orders?owner=mallory", "", 404, "")
+}
+
+func TestPutOrderConditions(t *testing.T) {
+	s := newSite(t, nil, nil)
+	a := s.api()
+	const ifMatch, ifNoneMatch = "If-Match", "If-None-Match"
+	for _, step := range []struct {
+		body, header, value string
+		status              int
+		tag                 string // after it
+	}{
+		{`{"owner":"alice"}`, ifMatch, `*`, 412, ""},
+		{`{"progress":1}`, ifMatch, `"1"`, 412, ""},
+		{`{"owner":"alice"}`, ifMatch, `"0"`, 412, ""},
+		{`{"owner":"alice"}`, ifNoneMatch, `*`, 201, `"1"`},
+		{`{"owner":"alice","progress":5}`, ifNoneMatch, `*`, 412, ""},
+		{`{"progress":10}`, ifMatch, `"1"`, 200, `"2"`},
+		{`{"progress":20}`, ifMatch, `"1"`, 412, ""},
+		{`{"progress":20}`, ifMatch, `W/"2"`, 412, ""},
+		{`{"progress":20}`, ifMatch, `"02", "2,2", "x"`, 412, ""},
+		{`{"progress":20}`, ifMatch, `W/"9", "a,b" ,"2"`, 200, `"3"`},
+		{`{"progress":30}`, ifMatch, ` * `, 200, `"4"`},
+		{`{"progress":30}`, ifMatch, `"4"`, 200, `"4"`},
+		{`{"progress":40}`, ifMatch, ``, 400, ""},
+		{`{"progress":40}`, ifMatch, `4`, 400, ""},
+		{`{"progress":40}`, ifMatch, `"4`, 400, ""},
+		{`{"progress":40}`, ifMatch, `"4""3"`, 400, ""},
+		{`{"progress":40}`, ifMatch, `"3", *`, 400, ""},
+		{`{"progress":40}`, ifNoneMatch, `"4"`, 400, ""},
+		{`{"progress":40}`, "Idempotency-Key", `k`, 400, ""},
+	} {
+		r, answer := a.call(http.MethodPut, "/orders/1", step.body, step.header, step.value)
+		if r.StatusCode != step.status || r.Header.Get("ETag") != step.tag {
+			t.Errorf("%s: %s with %s: status %d, ETag %s, %v; want %d, %s",
+				step.header, step.value, step.body, r.StatusCode, r.Header.Get("ETag"), answer, step.status, step.tag)
+		}
+		if field, _ := answer["field"].(string); step.status == 400 && field != step.header {
+			t.Errorf("%s: %s: field %q", step.header, step.value, field)
+		}
+	}
+	if _, answer := a.call(http.MethodGet, "/orders/1", ""); answer["progress"] != 30.0 || answer["version"] != 4.0 {
+		t.Errorf("the order is %v", answer)
+	}
+	r, _ := a.call(http.MethodPut, "/orders/1", `{"progress":40}`, ifMatch, `"4"`, ifNoneMatch, `*`)
+	if r.StatusCode != http.StatusPreconditionFailed {
+		t.Errorf("both at once: status %d, want 412", r.StatusCode)
+	}
+}
+
+func TestGetOrderHistory(t *testing.T) {
+	s := newSite(t, nil, nil)
+	a := s.api()
+	s.order("1", "alice", "Pending", 0, "")
+	for i := range 149 {
+		s.order("1", "", "Processing", i%101, "")
+	}
+	for query, want := range map[string]int{"": 100, "?history=0": 0, "?history=1": 1, "?history=150": 150, "?history=1000": 150} {
+		_, answer := a.call(http.MethodGet, "/orders/1"+query, "")
+		history, _ := answer["history"].([]any)
+		if len(history) != want || answer["historyTotal"] != 150.0 {
+			t.Errorf("%q: %d versions of %v, want %d of 150", query, len(history), answer["historyTotal"], want)
+			continue
+		}
+		if want > 0 && history[want-1].(map[string]any)["version"] != 150.0 {
+			t.Errorf("%q: the last version is %v", query, history[want-1])
+		}
+	}
+	for _, query := range []string{"?history=-1", "?history=1001", "?history=x", "?history=1&history=2"} {
+		a.refused(http.MethodGet, "/orders/1"+query, "", http.StatusBadRequest, "history")
+	}
 }

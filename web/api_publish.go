@@ -67,6 +67,9 @@ func (s *Server) postNotifications(w http.ResponseWriter, r *http.Request) error
 		if errors.Is(err, signalbox.ErrInFlight) {
 			w.Header().Set("Retry-After", "1")
 		}
+		if errors.Is(err, signalbox.ErrNotFound) {
+			return &fieldError{http.StatusNotFound, "topic", "There is no such topic: topics are configured on the server."}
+		}
 		return fmt.Errorf("send a notification: %w", err)
 	}
 	result := storedNotifications{Notifications: make([]storedNotification, len(stored))}

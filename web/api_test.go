@@ -193,6 +193,19 @@ func TestAPIUnknownRoutes(t *testing.T) {
 	}
 }
 
+// TestAPIOddAddresses asks for addresses that net/http would redirect.
+func TestAPIOddAddresses(t *testing.T) {
+	a := newSite(t, nil, nil).api()
+	for _, target := range []string{
+		"/api", "/api/", "/api//v1/orders", "/api/v1/../v1/orders", "/api/v1/./orders", "/api/v1/orders/%2e%2e", "/api/v1/../../signin",
+	} {
+		r := a.get(target, "Authorization", "Bearer "+a.key)
+		if r.StatusCode != http.StatusNotFound || r.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("GET %s: status %d, %s; want 404 with problem details", target, r.StatusCode, r.Header.Get("Content-Type"))
+		}
+	}
+}
+
 func TestAPIBodies(t *testing.T) {
 	s := newSite(t, nil, nil)
 	a := s.api()
@@ -227,8 +240,8 @@ func TestAPIBodies(t *testing.T) {
 			}
 		})
 	}
-	if r, _ := a.call(http.MethodPut, "/orders/1", good+"\n", "Content-Type", "application/json; charset=utf-8"); r.StatusCode != 200 {
-		t.Errorf("with a charset and a line end: status %d, want 200", r.StatusCode)
+	if r, _ := a.call(http.MethodPut, "/orders/1", good+"\n", "Content-Type", "application/json; charset=utf-8"); r.StatusCode != 201 {
+		t.Errorf("with a charset and a line end: status %d, want 201", r.StatusCode)
 	}
 }
 

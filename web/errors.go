@@ -19,6 +19,14 @@ type httpError struct {
 
 func (e *httpError) Error() string { return e.detail }
 
+// fieldError is an httpError about one field of the request.
+type fieldError struct {
+	status        int
+	field, detail string
+}
+
+func (e *fieldError) Error() string { return e.detail }
+
 // What handlers answer with beside the errors of the domain. They are never changed.
 var (
 	errNoRoute          = &httpError{http.StatusNotFound, "There is nothing at this address."}
@@ -39,12 +47,15 @@ type answer struct {
 func answerTo(err error) answer {
 	var (
 		own     *httpError
+		about   *fieldError
 		invalid *signalbox.InvalidError
 		tooLong *http.MaxBytesError
 	)
 	switch {
 	case errors.As(err, &own):
 		return answer{status: own.status, detail: own.detail}
+	case errors.As(err, &about):
+		return answer{status: about.status, detail: about.detail, field: about.field}
 	case errors.As(err, &invalid):
 		return answer{status: http.StatusBadRequest, detail: invalid.Error(), field: invalid.Field}
 	case errors.As(err, &tooLong):
@@ -67,6 +78,11 @@ func answerTo(err error) answer {
 		return answer{
 			status: http.StatusConflict, field: "Idempotency-Key",
 			detail: "The request with this Idempotency-Key is being done. Ask again for its answer.",
+		}
+	case errors.Is(err, signalbox.ErrPrecondition):
+		return answer{
+			status: http.StatusPreconditionFailed,
+			detail: "It is not as If-Match or If-None-Match wants it to be. Read it again for its ETag.",
 		}
 	case errors.Is(err, signalbox.ErrConflict):
 		return answer{status: http.StatusConflict, detail: "It exists already, and belongs to somebody else."}

@@ -15,8 +15,11 @@ type orderContent struct {
 	signalbox.Order
 	// Steps are the states that an order passes through when all goes well.
 	Steps []signalbox.OrderStatus
-	// Timeline is newest first.
+	// Timeline are the latest entries, newest first.
 	Timeline []timelineEntry
+	// Earlier is how many entries there are besides; Forgotten says that there were more, which are not kept.
+	Earlier   int
+	Forgotten bool
 	// PollSeconds is how often a browser without JavaScript loads the page again.
 	PollSeconds int
 }
@@ -32,14 +35,19 @@ type timelineEntry struct {
 // BlankEntry is the entry that scripts make new ones from.
 func (orderContent) BlankEntry() timelineEntry { return timelineEntry{} }
 
+// mostEntries is how many entries of an order's history its page shows.
+const mostEntries = 50
+
 func (s *Server) orderPage(w http.ResponseWriter, r *http.Request, user signalbox.User) error {
-	order, events, err := s.orderWithHistory(r.Context(), r.PathValue("orderId"))
+	order, events, _, err := s.orderWithHistory(r.Context(), r.PathValue("orderId"), signalbox.MaxOrderHistory)
 	if err != nil {
 		return err
 	}
 	if order.OwnerID != user.ID {
 		return fmt.Errorf("order of somebody else: %w", signalbox.ErrNotFound)
 	}
+	timeline := timelineOf(events)
+	shown := timeline[:min(len(timeline), mostEntries)]
 	return s.render(w, r, &user, page{
 		template: "order.html", Title: "Order #" + order.ID, Section: "orders",
 		Content: orderContent{
@@ -48,29 +56,33 @@ func (s *Server) orderPage(w http.ResponseWriter, r *http.Request, user signalbo
 				signalbox.StatusPending, signalbox.StatusConfirmed, signalbox.StatusProcessing,
 				signalbox.StatusShipped, signalbox.StatusCompleted,
 			},
-			Timeline:    timelineOf(events),
+			Timeline:    shown,
+			Earlier:     len(timeline) - len(shown),
+			Forgotten:   len(events) > 0 && events[0].Version > 1,
 			PollSeconds: max(1, int(s.opts.PollInterval/time.Second)),
 		},
 	})
 }
 
-// orderWithHistory reads an order and its history, as of one version: when the order changes between the two reads, the
-// last event says how it stands.
-func (s *Server) orderWithHistory(ctx context.Context, id string) (signalbox.Order, []signalbox.OrderEvent, error) {
-	order, err := s.opts.Orders.Order(ctx, id)
+// orderWithHistory reads an order, its latest events and how many are kept, as of one version: when the order changes
+// between the two reads, the last event says how it stands.
+func (s *Server) orderWithHistory(
+	ctx context.Context, id string, limit int,
+) (order signalbox.Order, latest []signalbox.OrderEvent, kept int, err error) {
+	order, err = s.opts.Orders.Order(ctx, id)
 	if err != nil {
-		return signalbox.Order{}, nil, fmt.Errorf("read an order: %w", err)
+		return signalbox.Order{}, nil, 0, fmt.Errorf("read an order: %w", err)
 	}
-	events, err := s.opts.Orders.History(ctx, id)
+	latest, kept, err = s.opts.Orders.History(ctx, id, limit)
 	if err != nil {
-		return signalbox.Order{}, nil, fmt.Errorf("read an order's history: %w", err)
+		return signalbox.Order{}, nil, 0, fmt.Errorf("read an order's history: %w", err)
 	}
-	if n := len(events); n > 0 && events[n-1].Version > order.Version {
-		last := events[n-1]
+	if n := len(latest); n > 0 && latest[n-1].Version > order.Version {
+		last := latest[n-1]
 		order.Version, order.UpdatedAt = last.Version, last.At
 		order.Status, order.Progress, order.Message = last.Status, last.Progress, last.Message
 	}
-	return order, events, nil
+	return order, latest, kept, nil
 }
 
 // timelineOf joins events, oldest first, to entries, newest first.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,39 @@ func TestOrderPage(t *testing.T) {
 	if got := page.one("noscript").text(); !strings.Contains(got, `http-equiv="refresh" content="5"`) {
 		t.Errorf("without scripts: %q, want to load again after 5 s", got)
 	}
+}
+
+func TestOrderPageShowsTheLatest(t *testing.T) {
+	s := newSite(t, nil, nil)
+	alice := s.signedIn("alice")
+	shows := func(entries int, latest, earlier string) {
+		t.Helper()
+		page := alice.page("/orders/1", http.StatusOK)
+		list := page.all("#timeline > li")
+		if len(list) != entries || list[0].one(".timeline-message").text() != latest {
+			t.Errorf("%d entries, the latest %q; want %d, %q", len(list), list[0].one(".timeline-message").text(), entries, latest)
+		}
+		var text string
+		for _, p := range page.all("#timeline-earlier") {
+			text = p.text()
+		}
+		if text != earlier {
+			t.Errorf("of earlier ones it says %q, want %q", text, earlier)
+		}
+	}
+	change := func(from, to int) {
+		for i := from; i <= to; i++ {
+			s.order("1", "alice", signalbox.StatusProcessing, 1, strconv.Itoa(i))
+		}
+	}
+	change(1, 50)
+	shows(50, "50", "")
+	change(51, 51)
+	shows(50, "51", "One earlier entry is not shown.")
+	change(52, 120)
+	shows(50, "120", "70 earlier entries are not shown.")
+	change(121, signalbox.MaxOrderHistory+1)
+	shows(50, "1001", "950 earlier entries are not shown. What was before that is not kept.")
 }
 
 func TestOrderPageOfAnOrderThatIsDone(t *testing.T) {

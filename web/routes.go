@@ -1,19 +1,31 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+	"path"
+	"strings"
+)
 
 // Handler returns the handler of the whole server. It passes everything below /hubs/ on to hubs as it came: neither
 // request nor writer are wrapped, because hubs hijack, flush and stream. Every route of hubs that needs a user must
-// stand behind [Server.RequireUser]. hubs may be nil: then there are none.
+// stand behind [Server.RequireUser]. hubs may be nil: then there are none. Below /api/ every answer is the API's own.
 func (s *Server) Handler(hubs http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	if hubs != nil {
 		mux.Handle("/hubs/", hubs)
 	}
 	mux.Handle("/static/", securityHeaders(s.static))
-	mux.Handle("/api/", securityHeaders(s.apiHandler()))
+	api := securityHeaders(s.apiHandler())
+	mux.Handle("/api", api)
+	mux.Handle("/api/", api)
 	mux.Handle("/", securityHeaders(s.sessions.LoadAndSave(s.origins.Handler(s.pageHandler()))))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			api.ServeHTTP(w, r) // An address with .. or // in it would be redirected, by a page.
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // pageHandler returns the handler of the pages, which must stand behind the session middleware.
@@ -70,7 +82,19 @@ func (s *Server) apiHandler() http.Handler {
 		mux.Handle(route.method+" "+apiPrefix+route.path, s.api(s.requireKey(route.handler)))
 	}
 	mux.Handle("GET "+apiPrefix+"/openapi.json", s.api(openAPI))
-	return routesOr(mux, s.problem)
+	routes := routesOr(mux, s.problem)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isClean(r.URL.Path) {
+			s.problem(w, r, errNoRoute)
+			return
+		}
+		routes.ServeHTTP(w, r)
+	})
+}
+
+// isClean says whether a path has no empty segment, and none that is . or .. in it: those [http.ServeMux] redirects.
+func isClean(p string) bool {
+	return path.Clean(p) == strings.TrimSuffix(p, "/")
 }
 
 // routesOr serves by mux. What mux has no route for it hands to refuse, as errNotFound or errMethodNotAllowed with the

@@ -13,7 +13,7 @@ import (
 )
 
 // sessionUserKey is the session's key for the signed-in user's id.
-const sessionUserKey = "user"
+const sessionUserKey = signalbox.SessionUserKey
 
 func newSessionManager(opts Options) *scs.SessionManager {
 	m := scs.New()

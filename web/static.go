@@ -103,3 +103,7 @@ func (s *staticFiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.content))
 }
+
+// HasScript says whether the program was built with the pages' script. Without it pages are whole, and show changes when
+// they are loaded anew.
+func (s *Server) HasScript() bool { return s.static.has(scriptFile) }

@@ -4,7 +4,20 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"signalbox/web"
 )
+
+func TestHasScript(t *testing.T) {
+	var server *web.Server
+	s := newSite(t, func(made *web.Server) http.Handler {
+		server = made
+		return http.NotFoundHandler()
+	}, nil)
+	if served := s.browser().get("/static/dist/app.js").StatusCode == http.StatusOK; server.HasScript() != served {
+		t.Errorf("HasScript is %t, and the script is served: %t", server.HasScript(), served)
+	}
+}
 
 func TestStaticFiles(t *testing.T) {
 	s := newSite(t, nil, nil)

@@ -77,7 +77,7 @@ func TestUserAddRefuses(t *testing.T) {
 		{"no password", "", "no password on standard input", []string{"otto", "--password-stdin"}},
 		{"an empty password", "\n", "password must be", []string{"otto", "--password-stdin"}},
 		{"a short password", "abc\n", "password must be", []string{"otto", "--password-stdin"}},
-		{"a name that is taken", "", `adding user "ANNA"`, []string{"ANNA"}},
+		{"a name that is taken", "", `adding user "ANNA": there is a user of that name already`, []string{"ANNA"}},
 		{"no name", "", "<name>", nil},
 		{"an empty name", "", "name must not be empty", []string{""}},
 		{"an impossible role", "", "roles must", []string{"otto", "--role", " "}},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -13,13 +15,38 @@ import (
 
 // dataFlags say where the data is.
 type dataFlags struct {
-	Data        string `help:"Folder for the database; it is made if it does not exist." default:"./data" type:"path" env:"SIGNALBOX_DATA"`
+	Data        string `help:"Folder of the database. serve, migrate, user add and key create make one where there is none." default:"./data" type:"path" env:"SIGNALBOX_DATA"`
 	DatabaseURL string `help:"PostgreSQL database to use instead of one in the folder: postgres://user:password@host:5432/name." name:"database-url" placeholder:"URL" env:"SIGNALBOX_DATABASE_URL"`
 }
 
-// open opens the store, which brings its schema up to date.
+// open opens the store, which brings its schema up to date, and makes it where there is none.
 func (f dataFlags) open(ctx context.Context, topics signalbox.Topics) (*sqlstore.Store, error) {
 	return sqlstore.Open(ctx, sqlstore.Options{URL: f.DatabaseURL, Dir: f.Data, Topics: topics})
+}
+
+// existing is open for what has nothing to do where there is no database: somebody has named the wrong one.
+func (f dataFlags) existing(ctx context.Context) (*sqlstore.Store, error) {
+	store, err := sqlstore.Open(ctx, sqlstore.Options{URL: f.DatabaseURL, Dir: f.Data, MustExist: true})
+	if errors.Is(err, sqlstore.ErrNoDatabase) {
+		return nil, fmt.Errorf("%w; name the server's by --data or --database-url", err)
+	}
+	return store, err
+}
+
+// openOrMake is open for what may come before the first start of the server, and says if it has made a database.
+func (f dataFlags) openOrMake(ctx context.Context) (*sqlstore.Store, error) {
+	store, err := f.existing(ctx)
+	if !errors.Is(err, sqlstore.ErrNoDatabase) {
+		return store, err
+	}
+	if store, err = f.open(ctx, nil); err == nil {
+		place := f.Data
+		if f.DatabaseURL != "" {
+			place = "PostgreSQL"
+		}
+		fmt.Fprintln(os.Stderr, "signalbox: there was no database: made one in", place)
+	}
+	return store, err
 }
 
 // migrateCmd brings the schema up to date.
@@ -48,7 +75,7 @@ type backupCmd struct {
 
 // Run copies the database, while a server may be writing to it.
 func (c *backupCmd) Run(ctx context.Context) (err error) {
-	store, err := c.open(ctx, nil)
+	store, err := c.existing(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,12 +86,12 @@ func (c *backupCmd) Run(ctx context.Context) (err error) {
 // outboxListCmd lists the events that could not be sent.
 type outboxListCmd struct {
 	dataFlags
-	Limit int `help:"How many at most." default:"100" env:"SIGNALBOX_LIMIT"`
+	Limit int `help:"How many at most." default:"100"`
 }
 
 // Run prints one line for each, and how much is still waiting.
 func (c *outboxListCmd) Run(ctx context.Context) (err error) {
-	store, err := c.open(ctx, nil)
+	store, err := c.existing(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,6 +128,8 @@ func eventKind(e signalbox.Event) string {
 		return "access"
 	case e.Unread:
 		return "unread count"
+	case e.SignedOut:
+		return "signed out"
 	}
 	return "unreadable"
 }
@@ -109,7 +138,7 @@ func eventKind(e signalbox.Event) string {
 type outboxReplayCmd struct {
 	dataFlags
 	IDs []string `arg:"" optional:"" name:"id" help:"The events, as list names them."`
-	All bool     `help:"All of them." env:"SIGNALBOX_ALL"`
+	All bool     `help:"All of them."`
 }
 
 // Run puts them back; a server that runs sends them.
@@ -117,7 +146,7 @@ func (c *outboxReplayCmd) Run(ctx context.Context) (err error) {
 	if c.All == (len(c.IDs) > 0) {
 		return fmt.Errorf("name the events to replay, or all of them by --all")
 	}
-	store, err := c.open(ctx, nil)
+	store, err := c.existing(ctx)
 	if err != nil {
 		return err
 	}

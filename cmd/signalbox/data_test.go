@@ -52,14 +52,14 @@ func TestAccessTakenAway(t *testing.T) {
 			t.Fatal(got)
 		}
 	}
-	s.backEnd(key, http.MethodPut, "/orders/7", object{"owner": "anna"}, http.StatusOK)
+	s.backEnd(key, http.MethodPut, "/orders/7", object{"owner": "anna"}, http.StatusCreated)
 	idle(t, dir) // or the watcher is told of what it sees already
 	watcher := v.connect(orderhub.Path)
 	if got := watcher.call("SubscribeToOrder", "7"); !strings.Contains(got, `"version":1`) {
 		t.Fatal(got)
 	}
 
-	must(t, "", "user", "roles", "Anna", "--data", dir)
+	must(t, "", "user", "roles", "Anna", "--none", "--data", dir)
 	must(t, "", "user", "unsubscribe", "Anna", "news", "--data", dir)
 	must(t, "", "order", "give", "7", "otto", "--data", dir)
 	for _, topic := range []string{"ops", "news"} {
@@ -81,7 +81,8 @@ func TestAccessTakenAway(t *testing.T) {
 	watcher.wantNothing()
 
 	for _, args := range [][]string{
-		{"user", "roles", "nobody", "staff"}, {"user", "unsubscribe", "nobody", "news"}, {"order", "give", "7", "nobody"}, {"order", "give", "8", "otto"},
+		{"user", "roles", "nobody", "staff"}, {"user", "unsubscribe", "nobody", "news"},
+		{"user", "unsubscribe", "anna", "news"}, {"user", "roles", "nobody"}, {"user", "password", "nobody"}, {"user", "remove", "nobody"}, {"order", "give", "7", "nobody"}, {"order", "give", "8", "otto"},
 	} {
 		if _, err := command(t, "", append(args, "--data", dir)...); err == nil {
 			t.Errorf("%q did not fail", args)

@@ -67,7 +67,7 @@ func (f drainFlags) drain(ctx context.Context, server *http.Server, app *applica
 // drainCmd asks a server to drain.
 type drainCmd struct {
 	PIDFile string        `help:"The file that the server was given as --pid-file." name:"pid-file" type:"path" env:"SIGNALBOX_PID_FILE"`
-	Wait    time.Duration `help:"How long to wait for the server to end." default:"60s" env:"SIGNALBOX_WAIT"`
+	Wait    time.Duration `help:"How long to wait for the server to end." default:"60s"`
 }
 
 // Run sends SIGTERM to the server and waits until its process is over. Whoever may not send it signals may not drain it.

@@ -21,6 +21,7 @@ import (
 
 	"signalbox/signalr"
 	"signalbox/signalr/redisbackplane"
+	"signalbox/telemetry"
 )
 
 // farmFlags make the server one of several that look like one.
@@ -83,9 +84,10 @@ func readKeys(path string) ([]signalr.TokenKey, error) {
 
 // backplanes connect the hubs of several servers. The zero value is for one server alone.
 type backplanes struct {
-	hubs []backplane
-	back chan struct{} // has one place: Redis is back
-	lost atomic.Int64  // when it was first found to be away, in nanoseconds since 1970; 0 when that is made good
+	hubs  []backplane
+	links []telemetry.RedisLink // of hubs
+	back  chan struct{}         // has one place: Redis is back
+	lost  atomic.Int64          // when it was first found to be away, in nanoseconds since 1970; 0 when that is made good
 }
 
 // backplane is what is needed of a [redisbackplane.Backplane].
@@ -98,7 +100,7 @@ type backplane interface {
 const hubPrefix = "Signalbox."
 
 // add returns the backplane of a hub; nil, which means the connections of this process, without Redis.
-func (p *backplanes) add(f farmFlags, hub string, log *slog.Logger) (signalr.HubLifetimeManager, error) {
+func (p *backplanes) add(f farmFlags, hub string, instruments *telemetry.Instruments, log *slog.Logger) (signalr.HubLifetimeManager, error) {
 	if f.RedisURL == "" {
 		return nil, nil
 	}
@@ -109,10 +111,12 @@ func (p *backplanes) add(f farmFlags, hub string, log *slog.Logger) (signalr.Hub
 	if p.back == nil {
 		p.back = make(chan struct{}, 1)
 	}
+	instruments.RedisChanged(hub, 0)
 	b, err := redisbackplane.New(redis, &redisbackplane.Options{
 		HubName: hubPrefix + hub, Logger: log,
 		OnStateChange: func(c redisbackplane.StateChange) {
 			log.Info("the backplane's state has changed", "hub", hub, "from", c.From, "to", c.To, "error", c.Err)
+			instruments.RedisChanged(hub, 1)
 			p.changed(c)
 		},
 	})
@@ -120,6 +124,7 @@ func (p *backplanes) add(f farmFlags, hub string, log *slog.Logger) (signalr.Hub
 		return nil, err
 	}
 	p.hubs = append(p.hubs, b)
+	p.links = append(p.links, telemetry.RedisLink{Use: "backplane", Hub: hub, Connected: b.Healthy})
 	return b, nil
 }
 

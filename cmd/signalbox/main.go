@@ -5,7 +5,8 @@
 //	signalbox user add anna
 //	signalbox key create shop
 //
-// Each flag can also be set by an environment variable: --listen is SIGNALBOX_LISTEN.
+// What configures a server, such as --listen, --data and --pid-file, can also be set by environment variables:
+// SIGNALBOX_LISTEN. What is said to one command alone cannot.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -23,11 +25,16 @@ type cli struct {
 	Serve serveCmd `cmd:"" help:"Run the server."`
 	User  struct {
 		Add         userAddCmd         `cmd:"" help:"Add a user who can sign in."`
-		Roles       userRolesCmd       `cmd:"" help:"Set a user's roles, which topics can ask for."`
+		List        userListCmd        `cmd:"" help:"List the users: name, roles, and when they were added."`
+		Roles       userRolesCmd       `cmd:"" help:"Set a user's roles, which topics can ask for, or print them."`
+		Password    userPasswordCmd    `cmd:"" help:"Give a user another password. The user is signed out everywhere."`
+		Remove      userRemoveCmd      `cmd:"" help:"Remove a user, with roles, subscriptions and notifications. Orders go to somebody else. The user is signed out everywhere."`
 		Unsubscribe userUnsubscribeCmd `cmd:"" help:"End a user's subscription to a topic."`
 	} `cmd:"" help:"Manage users."`
 	Key struct {
 		Create keyCreateCmd `cmd:"" help:"Create an API key for a back end."`
+		List   keyListCmd   `cmd:"" help:"List the API keys: id, name, when they were made and last used. The keys themselves are not kept."`
+		Revoke keyRevokeCmd `cmd:"" help:"Revoke an API key: from the next request on it is refused."`
 	} `cmd:"" help:"Manage API keys."`
 	Order struct {
 		Give orderGiveCmd `cmd:"" help:"Give an order to another owner."`
@@ -39,6 +46,9 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, as every other command does too."`
 	Backup  backupCmd  `cmd:"" help:"Copy the database to a file while the server runs. SQLite only."`
 	Drain   drainCmd   `cmd:"" help:"Ask a server on this machine to drain, and wait until it has ended."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 func main() {
@@ -66,11 +76,20 @@ func parse(ctx context.Context, args []string, c *cli) (*kong.Context, error) {
 	parser, err := kong.New(c,
 		kong.Name("signalbox"),
 		kong.Description("A real-time server for notifications and live status pages."),
-		kong.DefaultEnvars("SIGNALBOX"),
+		kong.Vars{"version": version()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return parser.Parse(args)
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return nil, err
+	}
+	for _, flag := range parsed.Flags() {
+		if d, ok := flag.Target.Interface().(time.Duration); ok && d < 0 {
+			return nil, fmt.Errorf("--%s must not be negative, but is %v", flag.Name, d)
+		}
+	}
+	return parsed, nil
 }

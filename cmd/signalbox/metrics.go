@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"signalbox/signalr"
@@ -25,13 +27,15 @@ type metrics struct {
 	listener    net.Listener
 	provider    *sdkmetric.MeterProvider
 	connections signalr.Metrics
+	instruments *telemetry.Instruments
 	server      *http.Server
 }
 
 // newMetrics takes the address. Without one it returns a metrics that measures nothing.
 func newMetrics(address string, log *slog.Logger) (*metrics, error) {
 	if address == "" {
-		return &metrics{}, nil
+		instruments, err := telemetry.NewInstruments(noop.NewMeterProvider())
+		return &metrics{instruments: instruments}, err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -44,6 +48,10 @@ func newMetrics(address string, log *slog.Logger) (*metrics, error) {
 	if err != nil {
 		return nil, err
 	}
+	instruments, err := telemetry.NewInstruments(provider)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("--metrics-listen: %w", err)
@@ -51,9 +59,27 @@ func newMetrics(address string, log *slog.Logger) (*metrics, error) {
 	errorLog := slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: errorLog}))
-	return &metrics{listener, provider, connections, &http.Server{
+	return &metrics{listener, provider, connections, instruments, &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: errorLog,
 	}}, nil
+}
+
+// observe adds what is asked when somebody looks, and the probes. It is to be called before Run.
+func (m *metrics) observe(app *application, present *tracker, farm *backplanes, log *slog.Logger) error {
+	if m.listener == nil {
+		return nil
+	}
+	m.server.Handler = app.probes.around(m.server.Handler)
+	links := farm.links
+	if present.close != nil {
+		links = append(slices.Clip(links), telemetry.RedisLink{
+			Use: "presence", Connected: func() bool { return present.degraded() == "" },
+		})
+	}
+	return m.instruments.Observe(telemetry.Sources{
+		Usage: app.connections.Usage, Outbox: app.store.OutboxState, Redis: links,
+		Failed: func(err error) { log.Warn("metrics are without the outbox", "error", err) },
+	})
 }
 
 // Close gives the address back, if Run does not.

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// probes answers those who look after the process: /livez says that it runs, /readyz whether it wants requests.
+// probes answers those who look after the process: /livez, also known as /healthz, says that it runs, /readyz whether it wants requests.
 type probes struct {
 	draining atomic.Bool
 	// degraded says what works for this node alone; nil means that nothing can.
@@ -23,7 +23,7 @@ func (p *probes) around(next http.Handler) http.Handler {
 		default:
 			next.ServeHTTP(w, r)
 			return
-		case "/livez":
+		case "/livez", "/healthz":
 		case "/readyz":
 			status, text = p.readiness()
 		}

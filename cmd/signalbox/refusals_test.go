@@ -34,7 +34,7 @@ func TestServeRefuses(t *testing.T) {
 		{"a negative rate", "--drain-rate", []string{"--drain-rate=-1"}},
 		{"no time to drain", "--drain-timeout", []string{"--drain-delay", "10s", "--drain-timeout", "10s"}},
 		{"a file for the process id that cannot be", "--pid-file", []string{"--pid-file", filepath.Join(file, "pid")}},
-		{"a negative interval", "PollInterval", []string{"--poll-interval=-1s", "--data", t.TempDir()}},
+		{"a negative interval", "--poll-interval", []string{"--poll-interval=-1s", "--data", t.TempDir()}},
 		{"a file as folder", file, []string{"--data", file}},
 		{"an impossible address", "listen", []string{"--listen", "127.0.0.1:port", "--data", t.TempDir()}},
 	} {

@@ -98,8 +98,11 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 	defer closeInto(&err, measured)
 	var farm backplanes
 	defer farm.Close(ctx, log)
-	app, err := c.assemble(store, topics, present, &farm, measured.connections, log)
+	app, err := c.assemble(store, topics, present, &farm, measured, log)
 	if err != nil {
+		return err
+	}
+	if err := measured.observe(app, present, &farm, log); err != nil {
 		return err
 	}
 	others, err := c.listenInternally(app.connections.FarmHandler(), log)
@@ -173,24 +176,26 @@ func (a *application) resend(ctx context.Context, since time.Time) error {
 }
 
 // assemble wires the parts: the one place that knows them all.
-func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, present *tracker, farm *backplanes, measure signalr.Metrics, log *slog.Logger) (*application, error) {
+func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, present *tracker, farm *backplanes, measured *metrics, log *slog.Logger) (*application, error) {
 	keys, node, err := c.serverOptions()
 	if err != nil {
 		return nil, err
 	}
 	connections, err := signalr.NewServer(&signalr.ServerOptions{
-		TokenKeys: keys, Farm: node, Poller: true, TrimMemory: true, Metrics: measure, Logger: log,
+		TokenKeys: keys, Farm: node, Poller: true, TrimMemory: true, Metrics: measured.connections, Logger: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	options := func(name string) (*signalr.HubOptions, error) {
-		manager, err := farm.add(c.farmFlags, name, log)
+		manager, err := farm.add(c.farmFlags, name, measured.instruments, log)
 		if err != nil {
 			return nil, err
 		}
 		return &signalr.HubOptions{
+			Name:            name,
 			LifetimeManager: manager,
+			Filters:         []signalr.HubFilter{measured.instruments.Filter()},
 			Protocols:       []protocol.HubProtocol{jsonprotocol.New(nil), msgpackprotocol.New(nil)},
 			Connection:      signalr.ConnectionOptions{CloseOnAuthenticationExpiration: true, Origins: c.Origins},
 			Logger:          log,
@@ -209,6 +214,7 @@ func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, pres
 	notificationHub := &live.NotificationHub{AuthenticatedHub: base, Topics: store, Logger: log, NotificationsURL: "/notifications"}
 	nhub := notificationhub.NewHub(notificationHub, notificationOptions)
 	notifications := live.NewNotifications(store, nhub)
+	notifications.Logger = log
 	notificationHub.Notifications = notifications
 	orderHub := &live.OrderHub{AuthenticatedHub: base}
 	ohub := orderhub.NewHub(orderHub, orderOptions)
@@ -216,7 +222,7 @@ func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, pres
 	orderHub.Orders = orders
 	events := &live.Events{Notifications: notifications, Orders: orders, Access: &live.Access{
 		Topics: store, All: slices.Sorted(maps.Keys(topics)), Connections: present, Hub: nhub, Orders: orders,
-	}}
+	}, Delivered: measured.instruments.Delivered}
 
 	pages, err := web.New(web.Options{
 		Users: store, Notifications: notifications, Orders: orders, Presence: present,
@@ -232,6 +238,7 @@ func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, pres
 	if err != nil {
 		return nil, err
 	}
+	warnWithoutScript(log, pages.HasScript())
 	hubs := http.NewServeMux()
 	connections.MapHub(hubs, notificationhub.Path, nhub, pages.RequireUser)
 	connections.MapHub(hubs, orderhub.Path, ohub, pages.RequireUser)
@@ -241,6 +248,14 @@ func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, pres
 		orders: orders, store: store, events: events,
 		publisher: &worker.Publisher{Outbox: store, Live: events, Log: log},
 	}, nil
+}
+
+// warnWithoutScript says that pages will not be live, which nobody sees from the program that was built.
+func warnWithoutScript(log *slog.Logger, hasScript bool) {
+	if !hasScript {
+		log.Warn("this program was built without the pages' script: pages show changes only when they are loaded anew; " +
+			"build it by make build, which needs Node")
+	}
 }
 
 func (c *serveCmd) signInHint() string {

@@ -62,7 +62,7 @@ func TestDemo(t *testing.T) {
 		}
 		_ = c.ws.CloseNow()
 	}
-	s.backEnd(key, http.MethodPut, "/orders/mine", object{"owner": "demo", "status": "Shipped", "progress": 60}, http.StatusOK)
+	s.backEnd(key, http.MethodPut, "/orders/mine", object{"owner": "demo", "status": "Shipped", "progress": 60}, http.StatusCreated)
 	stored := s.backEnd(key, http.MethodPost, "/notifications", object{"users": []string{"demo"}, "title": "Kept"}, http.StatusCreated)
 	s.stop()
 
@@ -251,7 +251,7 @@ func TestOrders(t *testing.T) {
 	s := serve(t, dir, quiet...)
 	annasPages, ottosPages := s.signedIn("anna", "anna"), s.signedIn("otto", "otto")
 	anna, otto := annasPages.connect(orderhub.Path), ottosPages.connect(orderhub.Path)
-	made := s.backEnd(key, http.MethodPut, "/orders/42", object{"owner": "anna"}, http.StatusOK)
+	made := s.backEnd(key, http.MethodPut, "/orders/42", object{"owner": "anna"}, http.StatusCreated)
 	if made["version"] != 1.0 || made["status"] != "Pending" {
 		t.Errorf("the order was made as %v", made)
 	}
@@ -295,7 +295,7 @@ func TestOrderChangesAreAnnounced(t *testing.T) {
 	s := serve(t, dir, "--order-interval", "10ms")
 	anna := s.signedIn("anna", "anna").connect(notificationhub.Path)
 	anna.want(event("UnreadCountUpdated", 0))
-	s.backEnd(key, http.MethodPut, "/orders/42", object{"owner": "anna", "status": "Shipped"}, http.StatusOK)
+	s.backEnd(key, http.MethodPut, "/orders/42", object{"owner": "anna", "status": "Shipped"}, http.StatusCreated)
 	if got := anna.next(); !strings.Contains(got, `"message":"Your order #42 status changed to Shipped","type":"OrderUpdate","data":{"orderId":"42","status":"Shipped"}`) {
 		t.Errorf("anna got %s", got)
 	}

@@ -47,10 +47,10 @@ type NotificationMessage struct {
 	Message  string `json:"message"`
 	// Type is the name of a type, such as "OrderUpdate".
 	Type string `json:"type"`
-	// Data is for programs, such as the id of the order that it is about.
-	Data      map[string]any `json:"data"`
-	Topic     string         `json:"topic"`
-	CreatedAt time.Time      `json:"createdAt"`
+	// Data is an object for programs, such as {"orderId": "1001"}, or null.
+	Data      Data      `json:"data"`
+	Topic     string    `json:"topic"`
+	CreatedAt time.Time `json:"createdAt"`
 }
 
 // CatchUpResult is what a client has missed.

@@ -401,7 +401,7 @@ var accessTests = []test{
 		if again, err := s.TransferOrder(ctx, "1", "grace"); err != nil || again != given {
 			t.Errorf("to its owner: %+v, %v, want no change", again, err)
 		}
-		if history, err := s.History(ctx, "1"); err != nil || len(history) != 2 {
+		if history, _, err := s.History(ctx, "1", 10); err != nil || len(history) != 2 {
 			t.Errorf("History = %+v, %v, want two events", history, err)
 		}
 		_, err = s.TransferOrder(ctx, "1", "nobody")

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,7 +71,7 @@ var orderTests = []test{
 			t.Errorf("order read differs (-changed +read):\n%s", diff)
 		}
 
-		history, err := s.History(t.Context(), "1001")
+		history, kept, err := s.History(t.Context(), "1001", 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,6 +81,12 @@ var orderTests = []test{
 		}
 		if diff := cmp.Diff(wantHistory, history); diff != "" {
 			t.Errorf("history differs (-want +got):\n%s", diff)
+		}
+		if latest, _, err := s.History(t.Context(), "1001", 1); err != nil || kept != 2 || len(latest) != 1 || latest[0].Version != 2 {
+			t.Errorf("the latest is %+v of %d, %v", latest, kept, err)
+		}
+		if none, kept, err := s.History(t.Context(), "1001", 0); err != nil || kept != 2 || len(none) != 0 {
+			t.Errorf("History with limit 0: %+v of %d, %v", none, kept, err)
 		}
 	}},
 	{"nil fields stay as they are", func(t *testing.T, s Store) {
@@ -113,7 +121,7 @@ var orderTests = []test{
 				t.Errorf("order differs (-want +got):\n%s", diff)
 			}
 		}
-		if history, err := s.History(t.Context(), "1"); err != nil || len(history) != 1 {
+		if history, _, err := s.History(t.Context(), "1", 10); err != nil || len(history) != 1 {
 			t.Errorf("History = %+v, %v, want one event", history, err)
 		}
 	}},
@@ -152,7 +160,7 @@ var orderTests = []test{
 	{"an unknown order is not found", func(t *testing.T, s Store) {
 		_, err := s.Order(t.Context(), "1")
 		wantError(t, "Order", err, signalbox.ErrNotFound)
-		_, err = s.History(t.Context(), "1")
+		_, _, err = s.History(t.Context(), "1", 10)
 		wantError(t, "History", err, signalbox.ErrNotFound)
 	}},
 	{"an owner's orders are listed, the last changed first", func(t *testing.T, s Store) {
@@ -184,7 +192,7 @@ var orderTests = []test{
 			}
 			return err
 		})
-		history, err := s.History(t.Context(), "1")
+		history, _, err := s.History(t.Context(), "1", 100)
 		if err != nil || len(history) != goroutines {
 			t.Fatalf("History has %d events, %v, want %d", len(history), err, goroutines)
 		}
@@ -192,6 +200,67 @@ var orderTests = []test{
 			if event.Version != int64(i+1) {
 				t.Errorf("event %d has version %d", i, event.Version)
 			}
+		}
+	}},
+	{"a change is made if its precondition holds", func(t *testing.T, s Store) {
+		createUser(t, s, "ada")
+		do := func(what string, p *signalbox.OrderPrecondition, id string, progress int, want error) {
+			t.Helper()
+			before, _ := s.Order(t.Context(), id)
+			_, after, err := s.ChangeOrder(t.Context(), signalbox.OrderChange{ID: id, OwnerID: "ada", Progress: &progress, If: p})
+			if want != nil {
+				wantError(t, what, err, want)
+				if now, _ := s.Order(t.Context(), id); now != before {
+					t.Errorf("%s: the order became %+v", what, now)
+				}
+			} else if err != nil || after.Progress != progress {
+				t.Errorf("%s: %+v, %v", what, after, err)
+			}
+		}
+		failed := signalbox.ErrPrecondition
+		do("present, of none", &signalbox.OrderPrecondition{Present: true}, "1", 1, failed)
+		do("version, of none", &signalbox.OrderPrecondition{Versions: []int64{0, 1}}, "1", 1, failed)
+		do("absent, of none", &signalbox.OrderPrecondition{Absent: true}, "1", 1, nil)
+		do("absent, of one", &signalbox.OrderPrecondition{Absent: true}, "1", 2, failed)
+		do("present, of one", &signalbox.OrderPrecondition{Present: true}, "1", 2, nil)
+		do("former version", &signalbox.OrderPrecondition{Versions: []int64{1}}, "1", 3, failed)
+		do("no version", &signalbox.OrderPrecondition{Versions: []int64{}}, "1", 3, failed)
+		do("one of two versions", &signalbox.OrderPrecondition{Versions: []int64{1, 2}}, "1", 3, nil)
+		do("present and absent", &signalbox.OrderPrecondition{Present: true, Absent: true}, "1", 4, failed)
+	}},
+	{"of changes at once to one version one is made", func(t *testing.T, s Store) {
+		createUser(t, s, "ada")
+		made := change(t, s, signalbox.OrderChange{ID: "1", OwnerID: "ada"})
+		var won atomic.Int64
+		atOnce(t, 24, func(i int) error {
+			_, _, err := s.ChangeOrder(t.Context(), signalbox.OrderChange{ID: "1", Message: new(fmt.Sprint("change ", i)),
+				If: &signalbox.OrderPrecondition{Versions: []int64{made.Version}}})
+			if errors.Is(err, signalbox.ErrPrecondition) {
+				return nil
+			}
+			won.Add(1)
+			return err
+		})
+		if o, err := s.Order(t.Context(), "1"); err != nil || won.Load() != 1 || o.Version != 2 {
+			t.Errorf("%d changes were made, and the order is %+v, %v", won.Load(), o, err)
+		}
+	}},
+	{"the latest of a history is kept", func(t *testing.T, s Store) {
+		createUser(t, s, "ada")
+		change(t, s, signalbox.OrderChange{ID: "2", OwnerID: "ada"})
+		const beyond = 3
+		for i := range signalbox.MaxOrderHistory + beyond {
+			change(t, s, signalbox.OrderChange{ID: "1", OwnerID: "ada", Progress: new(i % 101)})
+		}
+		history, kept, err := s.History(t.Context(), "1", 2*signalbox.MaxOrderHistory)
+		if err != nil || len(history) != signalbox.MaxOrderHistory || kept != len(history) {
+			t.Fatalf("History has %d events of %d, %v", len(history), kept, err)
+		}
+		if first, last := history[0].Version, history[len(history)-1].Version; first != beyond+1 || last != signalbox.MaxOrderHistory+beyond {
+			t.Errorf("versions %d to %d are kept", first, last)
+		}
+		if _, kept, err := s.History(t.Context(), "2", 1); err != nil || kept != 1 {
+			t.Errorf("of another order %d events are kept, %v", kept, err)
 		}
 	}},
 }

@@ -50,6 +50,8 @@ func kind(e signalbox.Event) string {
 		return "access"
 	case e.Unread:
 		return "unread"
+	case e.SignedOut:
+		return "signed out"
 	}
 	return "nothing"
 }

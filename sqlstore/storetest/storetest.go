@@ -20,6 +20,7 @@ type Store interface {
 	signalbox.TopicService
 	signalbox.OrderService
 	signalbox.Outbox
+	signalbox.Administration
 	RemoveOldNotifications(ctx context.Context, before time.Time, keep int) (removed int64, err error)
 	DeleteExpiredKeys(ctx context.Context) (int64, error)
 }
@@ -43,6 +44,7 @@ func Run(t *testing.T, open func(t testing.TB) Store) {
 	}{
 		{"Users", userTests},
 		{"Keys", keyTests},
+		{"Administration", administrationTests},
 		{"Notifications", notificationTests},
 		{"Topics", topicTests},
 		{"Orders", orderTests},

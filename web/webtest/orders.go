@@ -38,16 +38,17 @@ func (s *Services) Orders(_ context.Context, ownerID string) ([]signalbox.Order,
 }
 
 // History implements [signalbox.OrderService].
-func (s *Services) History(_ context.Context, id string) ([]signalbox.OrderEvent, error) {
+func (s *Services) History(_ context.Context, id string, limit int) ([]signalbox.OrderEvent, int, error) {
 	defer s.mu.Unlock()
 	if err := s.begin(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	record, ok := s.orders[id]
 	if !ok {
-		return nil, fmt.Errorf("order %q: %w", id, signalbox.ErrNotFound)
+		return nil, 0, fmt.Errorf("order %q: %w", id, signalbox.ErrNotFound)
 	}
-	return slices.Clone(record.events), nil
+	kept := record.events[max(0, len(record.events)-signalbox.MaxOrderHistory):]
+	return slices.Clone(kept[max(0, len(kept)-max(limit, 0)):]), len(kept), nil
 }
 
 // ChangeOrder implements [signalbox.OrderService].
@@ -60,6 +61,9 @@ func (s *Services) ChangeOrder(_ context.Context, c signalbox.OrderChange) (befo
 		return before, after, err
 	}
 	record, ok := s.orders[c.ID]
+	if !ok && !c.If.Holds(0) || ok && !c.If.Holds(record.Version) {
+		return before, after, fmt.Errorf("order %q: %w", c.ID, signalbox.ErrPrecondition)
+	}
 	switch {
 	case ok && c.OwnerID != "" && c.OwnerID != record.OwnerID:
 		return before, after, fmt.Errorf("order %q: %w", c.ID, signalbox.ErrConflict)
