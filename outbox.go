@@ -25,7 +25,8 @@ type Event struct {
 	// order with the id Lost.
 	Access bool   `json:",omitzero"`
 	Lost   string `json:",omitzero"`
-	// SignedOut says that the user's password has changed or that the user was removed: live connections are over.
+	// SignedOut says that a session of the user's is over, or all, or that the user was removed: live connections are to be
+	// made anew by those who may.
 	SignedOut bool `json:",omitzero"`
 }
 

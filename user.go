@@ -42,6 +42,9 @@ type UserService interface {
 	// Authenticate returns the user with that name and password, or ErrUnauthenticated, taking as long for an unknown
 	// name as for a wrong password.
 	Authenticate(ctx context.Context, name, password string) (User, error)
+	// SignOut has the user's live connections closed, on whatever node: one of the user's sessions is over. Those of other
+	// sessions come back by themselves. It fails with ErrNotFound.
+	SignOut(ctx context.Context, id string) error
 	// CreateAPIKey makes a key and returns it with the secret, which cannot be read again.
 	CreateAPIKey(ctx context.Context, name string) (key APIKey, secret string, err error)
 	// AuthenticateKey returns the key with that secret, or ErrUnauthenticated.

@@ -60,7 +60,7 @@ func (a *Access) renew(ctx context.Context, userID, lost string) error {
 // who they are.
 func (a *Access) signOut(ctx context.Context, userID string) error {
 	return errors.Join(
-		a.Hub.Clients().User(userID).Close(ctx, false),
-		a.Orders.hub.Clients().User(userID).Close(ctx, false),
+		a.Hub.Clients().User(userID).Close(ctx, true),
+		a.Orders.hub.Clients().User(userID).Close(ctx, true),
 	)
 }

@@ -360,7 +360,7 @@ func TestSignedOut(t *testing.T) {
 		t.Errorf("Deliver = %d, %v", n, err)
 	}
 	for _, c := range []*client{ada, also, watcher} {
-		c.want(`{"type":7}`)
+		c.want(`{"type":7,"allowReconnect":true}`)
 	}
 	ben.wantNothing()
 }

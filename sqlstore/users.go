@@ -114,6 +114,20 @@ func (s *Store) User(ctx context.Context, id string) (signalbox.User, error) {
 	return getUser(ctx, s.read, id)
 }
 
+// SignOut implements [signalbox.UserService].
+func (s *Store) SignOut(ctx context.Context, id string) error {
+	err := s.inTx(ctx, func(tx *tx) error {
+		if err := lockInbox(ctx, tx, id); err != nil {
+			return err
+		}
+		return addEvent(ctx, tx, signalbox.Event{UserID: id, SignedOut: true})
+	})
+	if err != nil {
+		return fmt.Errorf("signing user %q out: %w", id, err)
+	}
+	return nil
+}
+
 // Authenticate implements [signalbox.UserService].
 func (s *Store) Authenticate(ctx context.Context, name, password string) (signalbox.User, error) {
 	// Neither can be anybody's. How long that takes says nothing about who exists.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,7 +47,7 @@ func (s *Server) renderSignIn(w http.ResponseWriter, r *http.Request, status int
 	return s.render(w, r, nil, page{template: "signin.html", status: status, Title: "Sign in", Content: content})
 }
 
-func (s *Server) signIn(w http.ResponseWriter, r *http.Request, _ *signalbox.User) error {
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request, before *signalbox.User) error {
 	if err := parseForm(r); err != nil {
 		return err
 	}
@@ -79,15 +80,33 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, _ *signalbox.Use
 	if err := s.startSession(r.Context(), user.ID); err != nil {
 		return err
 	}
+	if before != nil && before.ID != user.ID { // who sat here before
+		if err := s.endConnections(r.Context(), before); err != nil {
+			return err
+		}
+	}
 	http.Redirect(w, r, content.Next, http.StatusSeeOther)
 	return nil
 }
 
-func (s *Server) signOut(w http.ResponseWriter, r *http.Request, _ *signalbox.User) error {
+// signOut ends the session, and then the user's live connections: those of the session cannot be made anew.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request, user *signalbox.User) error {
 	if err := s.sessions.Destroy(r.Context()); err != nil {
 		return fmt.Errorf("sign out: %w", err)
 	}
+	if user != nil {
+		if err := s.endConnections(r.Context(), user); err != nil {
+			return err
+		}
+	}
 	http.Redirect(w, r, "/signin", http.StatusSeeOther)
+	return nil
+}
+
+func (s *Server) endConnections(ctx context.Context, user *signalbox.User) error {
+	if err := s.opts.Users.SignOut(ctx, user.ID); err != nil && !errors.Is(err, signalbox.ErrNotFound) {
+		return fmt.Errorf("sign out: %w", err)
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,9 @@ func TestSignOutEndsTheSessionItself(t *testing.T) {
 	u := &url.URL{Scheme: "http", Host: "signalbox.test", Path: "/"}
 	stolen := b.jar.Cookies(u)
 	b.post("/signout", nil)
+	if got := s.SignedOut(); !slices.Equal(got, []string{"alice"}) {
+		t.Errorf("the live connections of %q were ended, want those of alice", got)
+	}
 	thief := s.browser()
 	thief.jar.SetCookies(u, stolen)
 	redirected(t, thief.get("/orders"), "/signin?next=%2Forders")
@@ -57,6 +61,9 @@ func TestSignInRenewsTheToken(t *testing.T) {
 	u := &url.URL{Scheme: "http", Host: "signalbox.test", Path: "/"}
 	before := b.jar.Cookies(u)
 	b.post("/signin", url.Values{"name": {"bob"}, "password": {"secret"}})
+	if got := s.SignedOut(); !slices.Equal(got, []string{"alice"}) {
+		t.Errorf("the live connections of %q were ended, want those of alice", got)
+	}
 	if got := b.page("/orders", 200).one(".who").text(); got != "bob" {
 		t.Errorf("signed in as %q, want bob", got)
 	}

@@ -120,7 +120,7 @@ func TestSignedOut(t *testing.T) {
 		t.Helper()
 		status, message := http.StatusOK, "Method does not exist"
 		if out {
-			status, message = http.StatusSeeOther, `{"type":7}`
+			status, message = http.StatusSeeOther, `{"type":7,"allowReconnect":true}`
 		}
 		for _, c := range connected[name] {
 			got := ""
@@ -257,4 +257,25 @@ func TestMissingScriptIsSaid(t *testing.T) {
 	if missing := res.StatusCode != http.StatusOK; strings.Contains(string(logged), warning) != missing {
 		t.Errorf("the script is answered %s, and the log has %q", res.Status, logged)
 	}
+}
+
+// TestSignOutEndsConnections signs a user out in one browser who is signed in with another, too.
+func TestSignOutEndsConnections(t *testing.T) {
+	dir, _ := shop(t)
+	s := serve(t, dir, quiet...)
+	leaves, stays := s.signedIn("anna", "anna"), s.signedIn("anna", "anna")
+	var connected []*client
+	for _, v := range []*visitor{leaves, stays} {
+		connected = append(connected, v.connect(orderhub.Path))
+	}
+	if res, _ := leaves.do(http.MethodPost, "/signout", ""); res.StatusCode != http.StatusSeeOther {
+		t.Fatalf("signing out was answered %s", res.Status)
+	}
+	for _, c := range connected {
+		c.want(`{"type":7,"allowReconnect":true}`)
+	}
+	if c, res, err := leaves.dial(orderhub.Path); err == nil || res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("who has signed out connects again: %v, %v", c, err)
+	}
+	stays.connect(orderhub.Path)
 }

@@ -37,6 +37,12 @@ var administrationTests = []test{
 		}
 		wantEvents(t, s, map[string][]string{"ada": {"signed out"}})
 
+		if err := s.SignOut(t.Context(), "ada"); err != nil {
+			t.Error(err)
+		}
+		wantEvents(t, s, map[string][]string{"ada": {"signed out"}})
+		wantError(t, "signing an unknown user out", s.SignOut(t.Context(), "alan"), signalbox.ErrNotFound)
+
 		wantError(t, "an unknown user", s.SetPassword(t.Context(), "alan", password), signalbox.ErrNotFound)
 		wantInvalid(t, "a short password", s.SetPassword(t.Context(), "ada", "abc"), "password")
 		wantEvents(t, s, map[string][]string{})

@@ -25,6 +25,7 @@ type Services struct {
 	nextID       int
 
 	users         map[string]account
+	signedOut     []string
 	keys          map[string]signalbox.APIKey
 	notifications map[string][]signalbox.Notification
 	orders        map[string]*orderRecord
@@ -150,6 +151,26 @@ func (s *Services) Authenticate(_ context.Context, name, password string) (signa
 		return signalbox.User{}, signalbox.ErrUnauthenticated
 	}
 	return a.User, nil
+}
+
+// SignOut implements [signalbox.UserService]; [Services.SignedOut] tells of it.
+func (s *Services) SignOut(_ context.Context, id string) error {
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if _, ok := s.users[id]; !ok {
+		return fmt.Errorf("user %q: %w", id, signalbox.ErrNotFound)
+	}
+	s.signedOut = append(s.signedOut, id)
+	return nil
+}
+
+// SignedOut returns who was signed out, in that order.
+func (s *Services) SignedOut() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.signedOut)
 }
 
 // CreateAPIKey implements [signalbox.UserService].
