@@ -27,8 +27,9 @@ type Access struct {
 	Orders *Orders
 }
 
-// renew has the user's connections join the groups of the topics that the user hears, and leave all others, and that of
-// the order with the id lost. Connections that are made meanwhile see to it themselves.
+// renew has the user's connections join the groups of the topics that the user hears, and leave all others. When the order
+// with the id lost is not the user's any more, the connections that may watch it are made anew. Connections that are made
+// meanwhile see to it themselves.
 func (a *Access) renew(ctx context.Context, userID, lost string) error {
 	hears, err := a.Topics.Subscriptions(ctx, userID)
 	if err != nil && !errors.Is(err, signalbox.ErrNotFound) {
@@ -51,7 +52,7 @@ func (a *Access) renew(ctx context.Context, userID, lost string) error {
 		}
 	}
 	if lost != "" {
-		errs = append(errs, a.Orders.end(ctx, userID, lost, connections))
+		errs = append(errs, a.Orders.end(ctx, userID))
 	}
 	return errors.Join(errs...)
 }
@@ -61,6 +62,6 @@ func (a *Access) renew(ctx context.Context, userID, lost string) error {
 func (a *Access) signOut(ctx context.Context, userID string) error {
 	return errors.Join(
 		a.Hub.Clients().User(userID).Close(ctx, true),
-		a.Orders.hub.Clients().User(userID).Close(ctx, true),
+		a.Orders.end(ctx, userID),
 	)
 }

@@ -333,6 +333,8 @@ func TestAccessTakenAway(t *testing.T) {
 	given.OwnerID, given.Version = "ben", 5
 	s.book.put(given)
 	access("1")
+	watcher.want(`{"type":7,"allowReconnect":true}`)
+	watcher = s.connect(orderhub.Path, "ada")
 	s.change(signalbox.OrderChange{ID: "1", Progress: new(99)})
 	watcher.wantNothing()
 	if got, want := watcher.call("SubscribeToOrder", "1"), refused("SubscribeToOrder", "Not authorized to view this order"); got != want {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"signalbox"
@@ -97,20 +96,10 @@ func (s *Orders) show(ctx context.Context, before, after signalbox.Order) error 
 	return nil
 }
 
-// end has a user's connections, those that are named and those of this process, no longer watch an order.
-func (s *Orders) end(ctx context.Context, userID, orderID string, connectionIDs []string) error {
-	ids := slices.Clone(connectionIDs)
-	for id, w := range s.watchers.of(orderID) {
-		if w.userID == userID {
-			s.watchers.remove(orderID, id)
-			ids = append(ids, id)
-		}
-	}
-	var errs []error
-	for _, id := range ids {
-		errs = append(errs, s.hub.Groups().Remove(ctx, id, orderGroup(orderID)))
-	}
-	return errors.Join(errs...)
+// end has a user's connections end, wherever they are, because an order is not the user's any more. They come back and are
+// asked anew what they may watch: one that went on without its order would show the last state as the present one.
+func (s *Orders) end(ctx context.Context, userID string) error {
+	return s.hub.Clients().User(userID).Close(ctx, true)
 }
 
 // resend sends the orders that have changed since a time to the watchers of this process that have not been given the

@@ -78,7 +78,10 @@ func TestAccessTakenAway(t *testing.T) {
 	idle(t, dir)
 	s.backEnd(key, http.MethodPut, "/orders/7", object{"progress": 50}, http.StatusOK)
 	otto.want(event("OrderProgressUpdated", "7", 50))
-	watcher.wantNothing()
+	watcher.want(`{"type":7,"allowReconnect":true}`)
+	if got, want := v.connect(orderhub.Path).call("SubscribeToOrder", "7"), refused("SubscribeToOrder", "Not authorized to view this order"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 
 	for _, args := range [][]string{
 		{"user", "roles", "nobody", "staff"}, {"user", "unsubscribe", "nobody", "news"},
