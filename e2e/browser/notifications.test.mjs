@@ -116,7 +116,7 @@ describe('what is marked as read in one tab is seen in the others', () => {
     for (const page of [tab, otherTab]) await eventually(() => inbox(page), ['Third', 'Second', 'First']);
     for (const page of [tab, otherTab, otherPage]) await eventually(() => bell(page), null);
     assert.equal(await stays(otherTab), true, 'the page was loaded again');
-    assert.equal(await otherTab.getByRole('button', { name: 'Mark all as read' }).isVisible(), false);
+    await eventually(() => otherTab.getByRole('button', { name: 'Mark all as read' }).isVisible(), false);
     assert.equal((await server.inbox(user)).unread, 0);
   });
 
