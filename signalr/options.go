@@ -77,7 +77,7 @@ type ConnectionOptions struct {
 	// TransportSendTimeout is how long one write to a client may take before the connection is cut. Default 10 s; below
 	// zero there is no limit.
 	TransportSendTimeout time.Duration
-	// CloseTimeout is how long a WebSocket waits for the client's close frame. Default 5 s.
+	// CloseTimeout is how long a WebSocket waits for the client's close frame, to the second. Default 5 s.
 	CloseTimeout time.Duration
 	// PollTimeout is how long a poll waits before it is answered with nothing. Default 90 s.
 	PollTimeout time.Duration

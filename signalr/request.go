@@ -128,7 +128,9 @@ func capture(base func(*http.Request) context.Context) func(*http.Request) httpc
 	return func(r *http.Request) httpconn.Snapshot {
 		req := newRequest(r)
 		if base != nil {
-			req.ctx = &valuesContext{values: base(r)}
+			if values := base(r); values != nil {
+				req.ctx = &valuesContext{values: values}
+			}
 		}
 		snap := httpconn.Snapshot{User: req.user(), Value: req}
 		if req.identity != nil {

@@ -363,8 +363,8 @@ func (c *Conn) wakeLocked() driver {
 	return c.driver
 }
 
-// take hands the queue to the driver that drains it, as takeLocked does. With nothing there draining ends, and fin says whether the App
-// is done. The driver calls wrote for what it has written.
+// take hands the queue to the driver that drains it, as takeLocked does. With nothing there draining ends, and fin says
+// whether the App is done. The driver calls wrote for what it has written.
 func (c *Conn) take(most int) (frames []Frame, fin bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -549,7 +549,7 @@ func (c *Conn) resume(d *wsDriver, turn int) bool {
 		c.mu.Unlock()
 		return false
 	}
-	old := c.driver
+	old, writing := c.driver, c.draining
 	if old != nil {
 		c.detachLocked()
 		c.state, c.lastSeen = stateInactive, c.mgr.now()
@@ -557,7 +557,7 @@ func (c *Conn) resume(d *wsDriver, turn int) bool {
 	c.mu.Unlock()
 	r := c.app.(Resumer)
 	if ws, ok := old.(*wsDriver); ok {
-		ws.replaced()
+		ws.replaced(writing)
 		ws.settle()
 		r.Suspended()
 	}

@@ -12,7 +12,8 @@ import (
 //   - Only calls of which one at a time may run are run so (ShortTask): there is next to nothing to read meanwhile.
 //   - A watch looks every 10 ms at the readers that are hot. Where one is found three times in the same call, reading goes on
 //     without it, and the connection has to show for long that its calls are short again.
-//   - A connection that is silent for a second is hot no more: its reader goes, and with it what its stack has grown to.
+//   - A connection that is silent for a second is hot no more: its reader goes, and with it what its stack has grown to,
+//     unless the socket always needs a reader.
 
 // ShortTask is a Task that may say of itself that little is lost while it keeps the connection from being read.
 type ShortTask interface {
@@ -166,7 +167,5 @@ func (m *Manager) watch() {
 // replaceReader has the socket read on while its reader is in a call.
 func (d *wsDriver) replaceReader() {
 	d.hot, d.streak = nil, slowStreak
-	if !d.ended {
-		d.watchAgain()
-	}
+	d.watchAgain()
 }

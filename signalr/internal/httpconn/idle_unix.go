@@ -141,7 +141,7 @@ func (sr *socketRead) Run() {
 			d.forget()
 			d.goodbye(d.bye, bad)
 		case d.noteRead():
-			d.release()
+			d.unwatch()
 			go d.readHot()
 		default:
 			again = !drained || d.watchOn()

@@ -69,8 +69,8 @@ func (d *wsDriver) pollAgain() {
 	}
 }
 
-// release takes the socket of a connection that has become hot away from the poller, if that has it.
-func (d *wsDriver) release() {
+// unwatch takes the socket of a connection that has become hot away from the poller, if that has it.
+func (d *wsDriver) unwatch() {
 	if d.isPolled() {
 		d.c.mgr.pollerOrNil().release(d)
 	}

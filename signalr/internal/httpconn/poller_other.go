@@ -19,6 +19,6 @@ func (*wsDriver) poll([]byte) bool { return false }
 func (*wsDriver) isPolled() bool   { return false }
 func (*wsDriver) goOn() bool       { return false }
 func (*wsDriver) pollAgain()       {}
-func (*wsDriver) release()         {}
+func (*wsDriver) unwatch()         {}
 func (*wsDriver) hungUp() bool     { return false }
 func (*wsDriver) forget()          {}

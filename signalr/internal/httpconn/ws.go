@@ -12,8 +12,8 @@ import (
 	"signalbox/signalr/internal/websocket"
 )
 
-// wsDriver carries a connection over a WebSocket. Two goroutines touch it: whoever reads, which is one at a time (read.go),
-// and whoever drains the queue, one at a time, too. There may be very many, nearly all of them idle: mind its size.
+// wsDriver carries a connection over a WebSocket. Whoever reads is one at a time (read.go), and so is whoever drains the
+// queue; the tick, the poller and the watch of hot connections look at it, too. There may be very many, nearly all of them idle: mind its size.
 type wsDriver struct {
 	c  *Conn
 	nc net.Conn
@@ -40,7 +40,8 @@ type wsDriver struct {
 
 	// Guarded by c.mu.
 	closeCode uint16 // to be sent; 0 if none
-	closeSent bool
+	closeSent bool   // it is being written, or was
+	closeOut  bool   // it was written
 	peerDone  bool   // the client has sent its close frame, or broken the rules: nothing of it matters any more
 	pong      string // the frame that answers the latest ping; empty if none is to be sent
 }
@@ -96,7 +97,7 @@ func (d *wsDriver) goodbye(code uint16, err error) {
 	}
 	d.peerDone = true
 	d.closeCode = code
-	answered := d.closeSent
+	answered := d.closeOut // else whoever writes it does the rest
 	c.frames, c.queued = nil, 0
 	c.roomLocked()
 	c.mu.Unlock()
@@ -116,10 +117,10 @@ func (d *wsDriver) goodbye(code uint16, err error) {
 // wake has a worker drain the queue.
 func (d *wsDriver) wake() { d.c.mgr.workers.Do((*wsFlush)(d)) }
 
-// replaced tells the client of a socket that another has taken its place, and closes it. A write that runs keeps the
-// close frame from going out, which is as good.
-func (d *wsDriver) replaced() {
-	if d.writeStart.Load() == 0 {
+// replaced tells the client of a socket that another has taken its place, and closes it. Where something is being written
+// a close frame might get into the middle of it, and is left out.
+func (d *wsDriver) replaced(writing bool) {
+	if !writing {
 		if err := d.nc.SetWriteDeadline(time.Now().Add(replaceTimeout)); err == nil {
 			_, _ = d.nc.Write(websocket.AppendClose(nil, websocket.NormalClosure, "")) // it is closed anyhow
 		}
@@ -260,6 +261,7 @@ func (d *wsDriver) next() (control []byte, frames []Frame, last bool) {
 func (d *wsDriver) closeWritten() {
 	c := d.c
 	c.mu.Lock()
+	d.closeOut = true
 	done := d.peerDone
 	c.mu.Unlock()
 	if !done {

@@ -168,6 +168,25 @@ func TestCloseTimeout(t *testing.T) {
 	}
 }
 
+// TestCrossingCloses: the client's close frame comes while the server's is being written (RFC 6455, section 7.1.1).
+func TestCrossingCloses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		ws := b.serve().socket("/c")
+		a := <-b.apps
+		a.c.Finish(nil)
+		synctest.Wait() // nobody reads what the server writes
+		if _, err := ws.NetConn().Write([]byte("\x88\x82\x00\x00\x00\x00\x03\xe8")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if code := closing(ws, nil); code != 1000 {
+			t.Errorf("close code %d, want 1000", code)
+		}
+		<-a.ended
+	})
+}
+
 // TestNothingIsReadBehindAClose: bytes behind a close frame are nobody's.
 func TestNothingIsReadBehindAClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
