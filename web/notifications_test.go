@@ -175,7 +175,7 @@ func TestTopics(t *testing.T) {
 	}
 
 	redirected(t, bob.post("/notifications/topics", url.Values{"topic": {"releases"}, "action": {"subscribe"}}), "/notifications#topics")
-	bob.page("/notifications", 200).one("button[value=unsubscribe]").has("aria-label", "Unsubscribe from releases")
+	bob.page("/notifications", 200).one("button[value=unsubscribe]").has("aria-label", "Subscribed to releases: unsubscribe")
 	if got, err := s.Subscriptions(t.Context(), "bob"); !slices.Equal(got, []string{"releases"}) || err != nil {
 		t.Errorf("bob hears %q, error %v; want releases", got, err)
 	}

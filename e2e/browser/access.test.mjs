@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { describe, it } from 'node:test';
 import { cleanup } from '../node/harness/cleanup.mjs';
 import { answered, useBrowser } from './harness/browser.mjs';
-import { asShown, bell, eventually, inbox, invoke, openLive, shownOrder } from './harness/page.mjs';
+import { asShown, bell, eventually, inbox, invoke, mark, openLive, shownOrder, stays } from './harness/page.mjs';
 import { demo, useServer } from './harness/server.mjs';
 
 const server = useServer();
@@ -53,6 +53,36 @@ describe('the order of somebody else', () => {
     await server.putOrder(own, { progress: 5 });
     await eventually(() => shownOrder(page), asShown({ status: 'Pending', progress: 5, message: 'Own' }));
     assert.deepEqual(await page.evaluate(() => [...new Set(window.heard)]), [own]);
+  });
+});
+
+describe('an order that is given away', () => {
+  const refused = [answered(404), /Cannot subscribe at the hub orders: .*Not authorized to view this order/];
+
+  it('leaves its page, which never says that it is up to date', async (t) => {
+    const user = await server.addUser();
+    const heir = await server.addUser();
+    const id = await server.newOrder(user, { message: 'Packed' });
+    const visitor = await browser.signedIn(t, server, user, { expected: refused });
+    const page = await openLive(visitor, `/orders/${id}`);
+    await server.give(id, heir);
+    await page.getByRole('heading', { name: 'Not Found' }).waitFor();
+    assert.equal(await page.locator('#data-age').count(), 0);
+    const visitorToo = await browser.signedIn(t, server, heir);
+    await openLive(visitorToo, `/orders/${id}`);
+  });
+
+  it('leaves the list, in which the others stay', async (t) => {
+    const user = await server.addUser();
+    const heir = await server.addUser();
+    const [given, kept] = [await server.newOrder(user), await server.newOrder(user)];
+    const visitor = await browser.signedIn(t, server, user, { expected: refused });
+    const page = await openLive(visitor, '/orders');
+    await mark(page);
+    await server.give(given, heir);
+    const ids = () => page.locator('#order-list > li').evaluateAll((cards) => cards.map((card) => card.dataset.orderId));
+    await eventually(ids, [kept]);
+    assert.equal(await stays(page), true, 'the page was loaded again');
   });
 });
 

@@ -73,7 +73,7 @@ describe('without JavaScript', () => {
     const visitor = await browser.signedIn(t, server, user, options);
     const page = await visitor.open('/notifications');
     await page.getByRole('button', { name: 'Subscribe to news' }).click();
-    await page.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
+    await page.getByRole('button', { name: 'Subscribed to news: unsubscribe' }).waitFor();
     assert.deepEqual(await server.notifyTopic('news', 'News'), [user.name]);
     await page.reload();
     assert.deepEqual(await inbox(page), ['News *']);

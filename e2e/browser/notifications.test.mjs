@@ -136,13 +136,15 @@ describe('what is marked as read in one tab is seen in the others', () => {
   });
 });
 
+const unsubscribe = 'Subscribed to news: unsubscribe';
+
 describe('a topic', () => {
   it('reaches its subscribers only', async (t) => {
     const { user, visitor } = await newVisitor(t);
     const { visitor: strangerVisitor, user: stranger } = await newVisitor(t);
     const settings = await openLive(visitor, '/notifications');
     await settings.getByRole('button', { name: 'Subscribe to news' }).click();
-    await settings.getByRole('button', { name: 'Unsubscribe from news' }).waitFor();
+    await settings.getByRole('button', { name: unsubscribe }).waitFor();
     const page = await openLive(visitor, '/orders');
     const other = await openLive(strangerVisitor, '/orders');
 
@@ -152,12 +154,24 @@ describe('a topic', () => {
     await server.notify(stranger, 'Something else');
     await eventually(() => toasts(other), ['Something else']);
 
-    await settings.getByRole('button', { name: 'Unsubscribe from news' }).click();
+    await settings.getByRole('button', { name: unsubscribe }).click();
     await settings.getByRole('button', { name: 'Subscribe to news' }).waitFor();
     assert.deepEqual(await server.notifyTopic('news', 'Old news'), []);
     await server.notify(user, 'Last');
     await eventually(async () => (await toasts(page)).at(-1), 'Last');
     assert.equal(await bell(page), '2');
+  });
+
+  it('is shown as subscribed to in all tabs', async (t) => {
+    const { visitor } = await newVisitor(t);
+    const tab = await openLive(visitor, '/notifications');
+    const otherTab = await openLive(visitor, '/notifications');
+    await mark(otherTab);
+    for (const [change, then] of [['Subscribe to news', unsubscribe], [unsubscribe, 'Subscribe to news']]) {
+      await tab.getByRole('button', { name: change }).click();
+      for (const page of [tab, otherTab]) await page.getByRole('button', { name: then }).waitFor();
+    }
+    assert.equal(await stays(otherTab), true, 'the page was loaded again');
   });
 
   it('can be subscribed to through the hub, by those who may hear it', async (t) => {

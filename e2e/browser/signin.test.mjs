@@ -1,8 +1,8 @@
 // Signing in and out.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { answered, signIn, useBrowser } from './harness/browser.mjs';
-import { eventually, live, openLive } from './harness/page.mjs';
+import { answered, signedOut, signIn, useBrowser } from './harness/browser.mjs';
+import { eventually, invoke, live, mark, openLive, stays } from './harness/page.mjs';
 import { demo, useServer } from './harness/server.mjs';
 
 const server = useServer();
@@ -71,7 +71,7 @@ describe('signing in', () => {
 describe('signing out', () => {
   it('ends it, for the cookie too', async (t) => {
     const user = await server.addUser();
-    const visitor = await browser.signedIn(t, server, user);
+    const visitor = await browser.signedIn(t, server, user, { expected: signedOut });
     const page = await openLive(visitor, '/orders');
     const [{ name, value }] = await visitor.context.cookies();
     await page.getByRole('button', { name: 'Sign out' }).click();
@@ -88,10 +88,33 @@ describe('signing out', () => {
     assert.equal(hub.status, 401);
   });
 
+  for (const transport of ['WebSockets', 'ServerSentEvents', 'LongPolling']) {
+    it(`has pages in other tabs lead to the sign-in form at once, with ${transport}`, async (t) => {
+      const user = await server.addUser();
+      const id = await server.newOrder(user);
+      const visitor = await browser.signedIn(t, server, user, { expected: signedOut });
+      const paths = [`/orders/${id}?transport=${transport}`, `/notifications?transport=${transport}`];
+      const tabs = [];
+      for (const path of paths) tabs.push(await openLive(visitor, path));
+      const elsewhere = await browser.signedIn(t, server, user, { expected: [answered(404)] });
+      const other = await openLive(elsewhere, `/orders/${id}?transport=${transport}`);
+      await mark(other);
+
+      await (await openLive(visitor, '/orders')).getByRole('button', { name: 'Sign out' }).click();
+      for (const [i, tab] of tabs.entries()) {
+        await eventually(() => tab.url(), `${server.url}/signin?next=${encodeURIComponent(paths[i])}`);
+      }
+      // The same user's other browser has nothing to do with it.
+      await live(other);
+      assert.equal((await invoke(other, 'orders', 'SubscribeToOrder', id)).id, id);
+      assert.equal(await stays(other), true, 'the page was loaded again');
+    });
+  }
+
   it('leaves nothing in the browser\'s memory for the next person', async (t) => {
     const user = await server.addUser();
     await server.notify(user, 'Secret');
-    const visitor = await browser.signedIn(t, server, user);
+    const visitor = await browser.signedIn(t, server, user, { expected: signedOut });
     const page = await openLive(visitor, '/notifications');
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.waitForURL('/signin');

@@ -15,6 +15,12 @@ export const lostConnection = [
   answered(503), /status code '503'/i, // A server that is about to go lets nobody negotiate any more.
 ];
 
+/** ... when somebody who has signed out is refused a connection. */
+export const signedOut = [
+  answered(401), /Status code '401'/,
+  answered(404), // A connection that has just ended is not known any more.
+];
+
 /** ... and when a request is answered with this status. */
 export function answered(status) {
   return new RegExp(`^error: Failed to load resource: the server responded with a status of ${status} `);

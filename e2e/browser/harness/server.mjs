@@ -107,6 +107,11 @@ class Server {
     return user;
   }
 
+  /** Gives an order to another owner, by the command for that. */
+  async give(id, user) {
+    await promisify(execFile)(this.#binary, ['order', 'give', id, user.name, '--data', this.#folder], { env: environment() });
+  }
+
   /** Calls the REST API. Options: body (an object), key (of the server's own when missing; null for none). */
   async api(method, path, { body, key = this.key } = {}) {
     const response = await fetch(`${this.url}/api/v1${path}`, {

@@ -9,7 +9,8 @@ export function setUnread(count: number): void {
   badge.dataset["count"] = String(count);
   badge.textContent = count > 99 ? "99+" : String(count);
   badge.hidden = count === 0;
-  bell.setAttribute("aria-label", `Notifications, ${count} unread`);
+  // The name has the text that is seen in it, for those who speak it.
+  bell.setAttribute("aria-label", `Notifications, ${badge.textContent} unread`);
   badge.classList.remove("changed");
   if (rises) {
     void badge.offsetWidth; // Without a layout in between the animation would not start again.

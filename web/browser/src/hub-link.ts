@@ -27,6 +27,8 @@ export interface LinkOptions {
   /** A number from 0 up to 1. */
   random(): number;
   stateChanged(state: HubState): void;
+  /** The server has said that nobody is signed in. The link tries on: somebody may sign in, in another tab. */
+  unauthorized(): void;
 }
 
 /** A connection that closes sooner than this was none: the next attempt waits longer, not from the beginning again. */
@@ -115,7 +117,10 @@ export class HubLink {
         if (Date.now() - since >= stableAfter) {
           failures = 0;
         }
-      } catch {
+      } catch (error) {
+        if (isUnauthorized(error)) {
+          this.options.unauthorized();
+        }
         await this.connection.stop();
       }
       if (this.#stopped) {
@@ -165,4 +170,9 @@ export class HubLink {
       }
     }
   }
+}
+
+/** Whether negotiating was answered 401. The client library wraps that answer and keeps of it the text alone. */
+function isUnauthorized(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("Status code '401'");
 }

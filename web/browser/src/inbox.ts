@@ -1,6 +1,7 @@
 import { orderPageOf, type Notification } from "./contract.ts";
 import { announce, fromTemplate, setIcon, setText } from "./page.ts";
 import { reconcile } from "./reconcile.ts";
+import { Shortener } from "./shorten.ts";
 import { setTime } from "./times.ts";
 
 /** What the list of notifications needs of the rest of the page. */
@@ -13,10 +14,13 @@ export interface InboxOptions {
 
 /** Inbox keeps the list of the notifications page. */
 export class Inbox {
+  readonly #shortener: Shortener;
+
   constructor(
     private readonly list: HTMLElement,
     private readonly options: InboxOptions,
   ) {
+    this.#shortener = new Shortener(list, ".notification-message");
     list.addEventListener("submit", (event) => void this.#submitted(event));
   }
 
@@ -39,6 +43,7 @@ export class Inbox {
     }
     const older = this.#items().find((other) => sequenceOf(other) < n.sequence);
     this.list.insertBefore(item, older ?? null);
+    this.#shortener.update();
     announce(`New notification: ${n.title}`);
     const below = older ? sequenceOf(older) : 0;
     if (below !== n.sequence - 1) {
@@ -68,6 +73,7 @@ export class Inbox {
     const fetched = page.getElementById(this.list.id);
     if (fetched) {
       reconcile(this.list, fetched, (item) => item.dataset["id"], sameReadState);
+      this.#shortener.update();
     }
     const pager = document.getElementById("pager");
     const fetchedPager = page.getElementById("pager");

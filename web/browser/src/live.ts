@@ -18,6 +18,7 @@ import { Refresher } from "./refresh.ts";
 import type { SignalRClient } from "./signalr-client.ts";
 import { showTimes } from "./times.ts";
 import { toast } from "./toasts.ts";
+import { Topics } from "./topics.ts";
 
 /** How the server is asked for the page; tests replace it. */
 export interface LiveOptions {
@@ -38,6 +39,7 @@ export function goLive(client: SignalRClient, options: LiveOptions): void {
       page.refresh();
     }
   };
+  client.onUnauthorized(() => page.refresh()); // It is asked who is there, and leads to where one signs in.
   setInterval(refreshIfNeeded, Number(document.body.dataset["pollInterval"]));
   document.addEventListener("visibilitychange", refreshIfNeeded);
   window.addEventListener("pageshow", (event) => {
@@ -52,6 +54,7 @@ class LivePage {
   readonly #inbox: Inbox | undefined;
   readonly #orderPage: OrderPage | undefined;
   readonly #orderList: OrderList | undefined;
+  readonly #topics: Topics | undefined;
   readonly #refresher: Refresher;
   readonly #feed: Feed;
   readonly #receipts = new Receipts((ids) => this.#notificationConnection().invoke("ConfirmDelivered", ids));
@@ -59,6 +62,8 @@ class LivePage {
   #unread = Number(document.getElementById("unread-count")?.dataset["count"] ?? 0);
   #caughtUp = false;
   #notifications: HubConnection | undefined;
+  /** This page is on its way to where signing out leads, and is not to be loaded again instead. */
+  #signingOut = false;
   /** The orders of the list that the present connection has subscribed to. */
   #watched = new Set<string>();
 
@@ -72,8 +77,13 @@ class LivePage {
       parse: (html) => new DOMParser().parseFromString(html, "text/html"),
       apply: (page) => this.#apply(page),
       confirmed: () => this.#orderPage?.confirm(),
-      leave: () => options.reload(),
+      leave: () => {
+        if (!this.#signingOut) {
+          options.reload();
+        }
+      },
     });
+    document.querySelector('form[action="/signout"]')?.addEventListener("submit", () => (this.#signingOut = true));
     this.#feed = new Feed(sequenceOf(document), {
       catchUp: (last) => this.#notificationConnection().invoke<CatchUpResult>("CatchUp", last),
       show: (n, read) => this.#receive(n, read),
@@ -93,6 +103,10 @@ class LivePage {
     const orders = document.getElementById("order-list");
     if (orders) {
       this.#orderList = new OrderList(orders);
+    }
+    const topics = document.getElementById("topics");
+    if (topics) {
+      this.#topics = new Topics(topics, () => this.refresh());
     }
   }
 
@@ -161,7 +175,12 @@ class LivePage {
       connected: async (connection) => {
         this.#watched = new Set();
         if (page) {
-          this.#show(await connection.invoke<OrderSnapshot>("SubscribeToOrder", page.orderId));
+          try {
+            this.#show(await connection.invoke<OrderSnapshot>("SubscribeToOrder", page.orderId));
+          } catch (error) {
+            this.refresh(); // If the order is somebody else's by now, the server says that it is not there.
+            throw error;
+          }
         }
         await this.#watchList(connection);
       },
@@ -179,30 +198,36 @@ class LivePage {
     this.#orderList?.show(order);
   }
 
-  /** Subscribes to the orders of the list. One that is refused, having just been taken away, does not stop the others. */
+  /**
+   * Subscribes to the orders of the list. One that is refused, having just been taken away, does not stop the others; the
+   * list is asked for anew, without it.
+   */
   async #watchList(connection: HubConnection): Promise<void> {
     const wanted = this.#orderList?.openOrders().filter((id) => !this.#watched.has(id)) ?? [];
-    await Promise.allSettled(
+    const subscribed = await Promise.allSettled(
       wanted.map(async (id) => {
         this.#watched.add(id);
         this.#show(await connection.invoke<OrderSnapshot>("SubscribeToOrder", id));
       }),
     );
+    if (subscribed.some(({ status }) => status === "rejected")) {
+      this.refresh();
+    }
   }
 
   #receive(n: Notification, read: boolean): void {
     this.#refresher.changed();
+    const orderId = n.data?.["orderId"];
     // What was sent to a group is in nobody's inbox and has no number.
     const listed = n.sequence > 0 && (this.#inbox?.receive(n) ?? false);
     if (read) {
       this.#inbox?.markRead(n.id);
-    } else if (!listed) {
-      toast(n);
+    } else if (!listed && !(this.#orderPage && this.#orderPage.orderId === orderId)) {
+      toast(n); // What is about the order that is looked at is seen there.
     }
     if (n.sequence > 0) {
       this.#receipts.add(n.id);
     }
-    const orderId = n.data?.["orderId"];
     if (this.#orderList && typeof orderId === "string" && !this.#orderList.has(orderId)) {
       this.refresh(); // An order that was made after the page.
     }
@@ -229,6 +254,7 @@ class LivePage {
       }
     }
     this.#inbox?.apply(page);
+    this.#topics?.apply(page);
     this.#orderPage?.apply(page);
     this.#orderList?.apply(page);
     showTimes();

@@ -26,12 +26,16 @@ export class Refresher {
   #running: Promise<void> | undefined;
   #again = false;
   #outrun = false;
+  #left = false;
   #tag: string | null = null;
 
   constructor(private readonly options: RefresherOptions) {}
 
   /** Brings the page up to date. Asked for while it is being done, it is done once more afterwards. */
   refresh(): Promise<void> {
+    if (this.#left) {
+      return Promise.resolve(); // Loading it again once more would only begin anew.
+    }
     if (this.#running) {
       this.#again = true;
       return this.#running;
@@ -59,7 +63,7 @@ export class Refresher {
         this.#again = true;
         stale++;
       }
-    } while (this.#again);
+    } while (this.#again && !this.#left);
   }
 
   /** Asks once and takes over the answer. Returns false if it was thrown away, being older than what is shown. */
@@ -73,6 +77,9 @@ export class Refresher {
         signal: AbortSignal.timeout(timeout),
       });
       if (response.redirected || response.status === 404) {
+        // A browser lets the next request for an address wait, for long, while an answer for it is not read to its end.
+        await response.body?.cancel();
+        this.#left = true;
         options.leave();
         return true;
       }

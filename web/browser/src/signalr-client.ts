@@ -23,6 +23,7 @@ export class SignalRClient {
 
   readonly #links = new Map<string, HubLink>();
   readonly #listeners = new Set<StateListener>();
+  readonly #unauthorized = new Set<() => void>();
   /** The hubs that the two classes of the body are for. */
   readonly #reconnecting = new Set<string>();
   readonly #disconnected = new Set<string>();
@@ -57,6 +58,7 @@ export class SignalRClient {
       delays: () => this.reconnectDelays,
       random: this.#random,
       stateChanged: (state) => this.#stateChanged(hubName, state),
+      unauthorized: () => this.#unauthorized.forEach((listener) => listener()),
     });
     this.#links.set(hubName, link);
     link.add(hooks);
@@ -98,6 +100,11 @@ export class SignalRClient {
   /** Has listener told of every change of state from now on. */
   onStateChange(listener: StateListener): void {
     this.#listeners.add(listener);
+  }
+
+  /** Has listener told whenever a server that is asked for a connection says that nobody is signed in. */
+  onUnauthorized(listener: () => void): void {
+    this.#unauthorized.add(listener);
   }
 
   /** Has everything that waits for its next attempt try at once. */

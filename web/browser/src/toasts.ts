@@ -3,8 +3,11 @@ import { fromTemplate, setIcon, setText } from "./page.ts";
 
 /** How long a toast stays, in milliseconds, unless somebody points at it or is in it. */
 const stay = 8000;
-/** How many are shown at once. */
+/** How many are shown at once, and where there is little room. */
 const most = 4;
+const mostNarrow = 1;
+/** What the style sheets call narrow. */
+const narrow = "(max-width: 36rem)";
 
 /** Shows a notification in the corner for a while. */
 export function toast(n: Notification): void {
@@ -31,7 +34,8 @@ export function toast(n: Notification): void {
   element.addEventListener("focusin", hold);
   element.addEventListener("focusout", release);
   container.append(element);
-  while (container.children.length > most) {
+  const limit = window.matchMedia(narrow).matches ? mostNarrow : most;
+  while (container.children.length > limit) {
     container.firstElementChild?.remove();
   }
   release();

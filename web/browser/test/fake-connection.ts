@@ -8,6 +8,8 @@ export class FakeConnection {
   readonly log: string[] = [];
   /** Whether the server can be reached. */
   reachable = true;
+  /** Whether the server lets the client in. */
+  authorized = true;
   /** What the server answers to an invocation; throwing refuses it. */
   answer: (method: string, ...args: unknown[]) => unknown = () => undefined;
   up = false;
@@ -28,6 +30,9 @@ export class FakeConnection {
     await Promise.resolve();
     if (!this.reachable) {
       throw new Error("cannot reach the server");
+    }
+    if (!this.authorized) {
+      throw new Error("Failed to complete negotiation with the server: Error: : Status code '401'");
     }
     this.up = true;
   }

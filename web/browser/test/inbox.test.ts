@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import type { Notification } from "../src/contract.ts";
-import { byId, settle } from "./dom.ts";
+import { byId, FakeChannel, settle } from "./dom.ts";
 import { closePage, LivePage, pass, stopClock } from "./live-page.ts";
 
 beforeEach(stopClock);
@@ -217,4 +217,57 @@ test("what was sent to a group is a toast, in nobody's list", async () => {
   page.notifications.emit("ReceiveNotification", { ...fourth, id: "", sequence: 0 });
   assert.deepEqual(shown(), ["n-4", "n-3", "n-2"]);
   assert.equal(toasts().length, 2);
+});
+
+const heights = (scroll: number, client: number) => {
+  Object.defineProperty(window.HTMLElement.prototype, "scrollHeight", { get: () => scroll, configurable: true });
+  Object.defineProperty(window.HTMLElement.prototype, "clientHeight", { get: () => client, configurable: true });
+};
+
+test("a message that does not fit is shown whole when asked for", async () => {
+  const page = await openInbox();
+  heights(400, 100);
+  page.notifications.emit("ReceiveNotification", fourth);
+  const item = byId("notification-n-5");
+  const more = item.querySelector<HTMLElement>(".more");
+  const state = () => [
+    more?.textContent, more?.getAttribute("aria-expanded"), item.querySelector(".notification-message.whole") !== null,
+  ];
+  assert.deepEqual(state(), ["Show more", "false", false]);
+  more?.click();
+  assert.deepEqual(state(), ["Show less", "true", true]);
+  more?.click();
+  assert.deepEqual(state(), ["Show more", "false", false]);
+  assert.ok(byId("notification-list").classList.contains("shortened"));
+
+  heights(100, 100); // There is room for it now.
+  page.notifications.emit("ReceiveNotification", { ...fourth, id: "n-6", sequence: 5 });
+  assert.equal(document.querySelectorAll(".more").length, 0);
+});
+
+test("a topic that another tab has subscribed to is shown as such", async () => {
+  const page = await openInbox();
+  const [operations, releases] = [...byId("topics").querySelectorAll("li")];
+  page.html = page.html.replace('data-topic="releases"', '$& data-subscribed').replace(
+    'value="subscribe" aria-label="Subscribe to releases"', 'value="unsubscribe"',
+  );
+  new FakeChannel("signalbox-topics").postMessage(null);
+  await settle();
+  const [first, second] = [...byId("topics").querySelectorAll("li")];
+  assert.equal(first, operations);
+  assert.notEqual(second, releases);
+  assert.equal(second?.querySelector("button")?.value, "unsubscribe");
+});
+
+test("a tab tells the others of a change when it has been made", async () => {
+  let told = 0;
+  await openInbox();
+  document.querySelector("#topics form")?.dispatchEvent(new window.Event("submit", { bubbles: true }));
+  const storage = window.sessionStorage;
+  const page = new LivePage("notifications", "/notifications"); // What the form leads to, in the same tab.
+  Object.defineProperty(globalThis, "sessionStorage", { value: storage, configurable: true });
+  new FakeChannel("signalbox-topics").addEventListener("message", () => told++);
+  await page.open();
+  assert.equal(told, 1);
+  assert.equal(storage.length, 0);
 });

@@ -53,6 +53,7 @@ test("an order that is refused does not stop the others", async () => {
   await page.open();
   assert.equal(card("1001")?.dataset["status"], "Shipped");
   assert.equal(page.client.live, true);
+  assert.equal(page.fetches, 1, "the list is asked for anew, without it");
 });
 
 test("a notification about an order that is not there yet brings it, and it is watched", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import type { OrderSnapshot } from "../src/contract.ts";
-import { byId } from "./dom.ts";
+import { byId, settle } from "./dom.ts";
 import { closePage, LivePage, pass, stopClock } from "./live-page.ts";
 
 beforeEach(stopClock);
@@ -186,6 +186,44 @@ for (const [name, answer] of [
     assert.equal(page.reloads, 1);
   });
 }
+
+test("it is loaded again at once when its order has been given away", async () => {
+  const page = await openOrder();
+  page.status = 404;
+  page.orders.answer = () => {
+    throw new Error("Not authorized to view this order");
+  };
+  page.orders.drop();
+  await settle();
+  await pass(0);
+  assert.equal(page.reloads, 1);
+  assert.notEqual(byId("data-age").textContent, "Up to date");
+});
+
+test("it is loaded again at once when its session is over, hidden or not", async () => {
+  const page = await openOrder();
+  Object.defineProperty(document, "hidden", { get: () => true });
+  page.redirected = true;
+  for (const fake of [page.orders, page.notifications]) {
+    fake.authorized = false;
+    fake.drop();
+  }
+  await settle();
+  await pass(0);
+  assert.equal(page.reloads, 1);
+});
+
+test("it is not loaded again by the tab that is just signing out", async () => {
+  const page = await openOrder();
+  document.querySelector('form[action="/signout"]')?.dispatchEvent(new window.Event("submit"));
+  page.redirected = true;
+  page.orders.authorized = false;
+  page.orders.drop();
+  await settle();
+  await pass(0);
+  assert.equal(page.fetches, 1);
+  assert.equal(page.reloads, 0);
+});
 
 test("an answer of a server that is not well changes nothing", async () => {
   const page = await openOrder();

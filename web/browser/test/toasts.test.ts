@@ -65,6 +65,29 @@ test("there are not too many at once", async () => {
   assert.deepEqual(toasts().map((toast) => toast.querySelector("a")?.textContent), ["Title c", "Title d", "Title e", "Title f"]);
 });
 
+test("there is one at a time on a narrow screen", async () => {
+  const page = await openOrders();
+  const asked: string[] = [];
+  window.matchMedia = (query) => {
+    asked.push(query);
+    return { matches: true } as MediaQueryList;
+  };
+  for (const id of ["a", "b", "c"]) {
+    page.notifications.emit("ReceiveNotification", news(id));
+  }
+  assert.deepEqual(toasts().map((toast) => toast.querySelector("a")?.textContent), ["Title c"]);
+  assert.equal(asked[0], "(max-width: 36rem)");
+});
+
+test("there is none about the order that is looked at", async () => {
+  const page = new LivePage("order", "/orders/1001");
+  await page.open();
+  page.notifications.emit("ReceiveNotification", news("a", { orderId: "1001" }));
+  page.notifications.emit("ReceiveNotification", news("b", { orderId: "1002" }));
+  page.notifications.emit("ReceiveNotification", news("c"));
+  assert.deepEqual(toasts().map((toast) => toast.querySelector("a")?.textContent), ["Title b", "Title c"]);
+});
+
 test("the bell follows the server's count", async () => {
   const page = await openOrders();
   const bell = byId("unread-count");
@@ -72,6 +95,6 @@ test("the bell follows the server's count", async () => {
     page.notifications.emit("UnreadCountUpdated", count);
     assert.equal(bell.textContent, text);
     assert.equal(bell.hidden, hidden);
-    assert.equal(byId("bell").getAttribute("aria-label"), `Notifications, ${count} unread`);
+    assert.equal(byId("bell").getAttribute("aria-label"), `Notifications, ${text} unread`);
   }
 });
