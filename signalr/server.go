@@ -203,7 +203,8 @@ func (s *Server) Connections() int { return s.conns.Count() }
 // Shutdown ends every connection: clients get a Close message that allows them to reconnect, hubs their OnDisconnected.
 // New connections are refused from then on. A client that is between two polls gets the message with its next one, for
 // which it has 5 s. When ctx ends before all of them are done the rest is cut, and its error returned. Call it before
-// [http.Server.Shutdown], which waits for event streams and polls to end. All end at once; see [Server.Drain] for a pace.
+// [http.Server.Shutdown], which waits for polls to end and does not know of the rest. All end at once; see [Server.Drain]
+// for a pace.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.conns.Shutdown(ctx); err != nil {
 		return fmt.Errorf("shutting down SignalR connections: %w", err)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,18 +25,36 @@ func TestEvents(t *testing.T) {
 		{"a\n\nb", "data: a\r\ndata: \r\ndata: b\r\n\r\n"},
 		{`{"type":6}` + "\x1e", "data: {\"type\":6}\x1e\r\n\r\n"},
 	} {
-		w := httptest.NewRecorder()
-		s := &sseWriter{w: w, rc: http.NewResponseController(w), timeout: time.Second}
-		if err := s.event([]byte(row.in)); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.flush(); err != nil {
-			t.Fatal(err)
-		}
-		if got := w.Body.String(); got != row.want {
+		if got := string(appendEvent(nil, []byte(row.in))); got != row.want {
 			t.Errorf("%q became %q, want %q", row.in, got, row.want)
 		}
 	}
+}
+
+// hiding is what middleware makes of a ResponseWriter: the connection behind it cannot be taken over.
+type hiding struct{ w http.ResponseWriter }
+
+func (h hiding) Header() http.Header         { return h.w.Header() }
+func (h hiding) WriteHeader(status int)      { h.w.WriteHeader(status) }
+func (h hiding) Write(p []byte) (int, error) { return h.w.Write(p) }
+func (h hiding) FlushError() error           { return http.NewResponseController(h.w).Flush() }
+func (h hiding) SetReadDeadline(t time.Time) error {
+	return http.NewResponseController(h.w).SetReadDeadline(t)
+}
+func (h hiding) SetWriteDeadline(t time.Time) error {
+	return http.NewResponseController(h.w).SetWriteDeadline(t)
+}
+
+// eachStream runs f with streams that are taken over from the HTTP server, and with such whose handler stays.
+func eachStream(t *testing.T, f func(t *testing.T, change ...func(*http.Server))) {
+	t.Helper()
+	t.Run("socket", func(t *testing.T) { f(t) })
+	t.Run("handler", func(t *testing.T) {
+		f(t, func(s *http.Server) {
+			next := s.Handler
+			s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(hiding{w}, r) })
+		})
+	})
 }
 
 // stream opens a connection on an event stream.
@@ -48,10 +65,13 @@ func (n *network) stream() (target string, res *http.Response, a *testApp) {
 	return target, res, <-n.b.apps
 }
 
-func TestEventStream(t *testing.T) {
+func TestEventStream(t *testing.T) { eachStream(t, testEventStream) }
+
+func testEventStream(t *testing.T, change ...func(*http.Server)) {
+	t.Helper()
 	bubble(t, func(t *testing.T) {
 		b := newBench(t)
-		n := b.serve()
+		n := b.serve(change...)
 		target, res, a := n.stream()
 		got := map[string]string{"status": res.Status}
 		for _, h := range []string{"Content-Type", "Cache-Control", "Pragma", "Content-Encoding", "Expires"} {
@@ -101,11 +121,15 @@ func TestEventStream(t *testing.T) {
 	})
 }
 
-func TestEventStreamDropped(t *testing.T) {
+func TestEventStreamDropped(t *testing.T) { eachStream(t, testEventStreamDropped) }
+
+func testEventStreamDropped(t *testing.T, change ...func(*http.Server)) {
+	t.Helper()
 	bubble(t, func(t *testing.T) {
 		b := newBench(t)
-		n := b.serve()
+		n := b.serve(change...)
 		target, res, a := n.stream()
+		<-a.started
 		_ = res.Body.Close()
 		<-a.ended
 		if a.err != nil {
@@ -116,10 +140,13 @@ func TestEventStreamDropped(t *testing.T) {
 }
 
 // TestEventStreamNeverRead: the client takes nothing, and the connection is cut after the send time-out (F-052).
-func TestEventStreamNeverRead(t *testing.T) {
+func TestEventStreamNeverRead(t *testing.T) { eachStream(t, testEventStreamNeverRead) }
+
+func testEventStreamNeverRead(t *testing.T, change ...func(*http.Server)) {
+	t.Helper()
 	bubble(t, func(t *testing.T) {
 		b := newBench(t)
-		n := b.serve()
+		n := b.serve(change...)
 		_, _, a := n.stream()
 		start := time.Now()
 		if err := a.c.Send(text(strings.Repeat("x", 200_000))); err != nil {
@@ -128,6 +155,74 @@ func TestEventStreamNeverRead(t *testing.T) {
 		<-a.ended
 		if d := time.Since(start); d < 10*time.Second || d > 12*time.Second {
 			t.Errorf("cut after %v, want 10 s", d)
+		}
+	})
+}
+
+// TestEventStreamOldHTTP: HTTP/1.0 knows no chunks.
+func TestEventStreamOldHTTP(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		n := b.serve()
+		conn, err := n.dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		target := at(b.negotiate().ConnectionToken)
+		if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		a := <-b.apps
+		if err := a.c.Send(text("one")); err != nil {
+			t.Fatal(err)
+		}
+		a.c.Finish(nil)
+		all, err := io.ReadAll(conn)
+		_, body, _ := strings.Cut(string(all), "\r\n\r\n")
+		if want := ":\r\ndata: one\r\n\r\n"; err != nil || body != want {
+			t.Errorf("body %q, %v, want %q", body, err, want)
+		}
+	})
+}
+
+// TestEventStreamIgnoresWhatFollows: the answer said that the socket takes no more requests.
+func TestEventStreamIgnoresWhatFollows(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newBench(t)
+		n := b.serve()
+		conn, err := n.dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		target := at(b.negotiate().ConnectionToken)
+		if _, err := io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		in := bufio.NewReader(conn)
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !res.Close || res.Header.Get("Date") == "" {
+			t.Errorf("Connection: close %t, Date %q", res.Close, res.Header.Get("Date"))
+		}
+		a := <-b.apps
+		if _, err := io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 100)); err != nil {
+			t.Fatal(err)
+		}
+		big := strings.Repeat("0123456789", 20_000) // more than one write, and than the buffers of the pool
+		if err := a.c.Send(text(big)); err != nil {
+			t.Fatal(err)
+		}
+		a.c.Finish(nil)
+		body, err := io.ReadAll(res.Body)
+		if want := ":\r\ndata: " + big + "\r\n\r\n"; err != nil || string(body) != want {
+			t.Errorf("%d bytes, %v, want %d", len(body), err, len(want))
+		}
+		if _, err := in.ReadByte(); err != io.EOF {
+			t.Errorf("after the stream: %v, want its end", err)
 		}
 	})
 }
