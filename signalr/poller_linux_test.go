@@ -27,6 +27,7 @@ func newPolledServer(t *testing.T) (s *Server, address string) {
 		return Invoke[int](ctx, c.Clients().Caller(), "Answer")
 	}))
 	h.Handle("UntilTheEnd", Action0(func(ctx context.Context, _ *Caller) error { <-ctx.Done(); return nil }))
+	h.Handle("Pause", Action0(func(context.Context, *Caller) error { time.Sleep(100 * time.Millisecond); return nil }))
 	h.Handle("Leave", Action0(func(_ context.Context, c *Caller) error { c.Abort(); return nil }))
 	mux := http.NewServeMux()
 	s.MapHub(mux, "/hub", h)
@@ -136,6 +137,43 @@ func TestPoller(t *testing.T) {
 				}
 			}
 		}
+	})
+	t.Run("busy, then idle, then busy again", func(t *testing.T) {
+		s, address := newPolledServer(t)
+		c := polledClient(t, address)
+		for range 2 {
+			for i := range 100 { // it has a reader of its own now
+				if got, want := c.call("Echo", fmt.Sprint(i)), result("c", fmt.Sprintf("%q", fmt.Sprint(i))); got != want {
+					t.Fatalf("got %s, want %s", got, want)
+				}
+			}
+			c.send(invocation("", "Pause"), invocation("1", "Echo", "behind")) // another reads on
+			c.want(result("1", `"behind"`))
+			time.Sleep(1500 * time.Millisecond) // nobody reads it any more
+		}
+		_ = c.ws.UnderlyingConn().Close()
+		becomes(t, s, 0)
+	})
+	t.Run("a client that does not read for a while", func(t *testing.T) {
+		_, address := newPolledServer(t)
+		c := polledClient(t, address)
+		if err := c.ws.NetConn().(*net.TCPConn).SetReadBuffer(256 << 10); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Repeat("x", 30<<10)
+		const calls = 250
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			for i := range calls {
+				c.send(invocation(fmt.Sprint(i), "Echo", text))
+			}
+		}()
+		time.Sleep(200 * time.Millisecond)
+		for i := range calls {
+			c.want(result(fmt.Sprint(i), `"`+text+`"`))
+		}
+		<-sent
 	})
 	t.Run("a shutdown with clients that go on", func(t *testing.T) {
 		s, address := newPolledServer(t)

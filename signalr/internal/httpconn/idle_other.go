@@ -14,3 +14,5 @@ func (d *wsDriver) watchAgain() {
 }
 
 func (d *wsDriver) writeIdle(f Frame) { d.c.mgr.workers.Do(&wsRest{d: d, f: f}) }
+
+func (d *wsDriver) writeAtOnce(p []byte) { d.writeBriefly(p) }

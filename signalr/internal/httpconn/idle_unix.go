@@ -28,14 +28,11 @@ func (d *wsDriver) prepare() {
 
 // begin has the socket read: first what was read before. It is called once, when d has been attached, and counted.
 func (d *wsDriver) begin(early []byte) {
-	switch {
-	case d.raw == nil:
+	if d.raw == nil {
 		go d.readAlways(early)
 		return
-	case d.poll(early):
-	default:
-		d.c.mgr.workers.Do((*socketRead)(d.newRead(early)))
 	}
+	d.c.mgr.workers.Do((*socketRead)(d.newRead(early)))
 	d.c.mgr.workers.leave()
 }
 
@@ -94,7 +91,15 @@ func (d *wsDriver) watchAgain() {
 // readHot reads the socket of a hot connection, until it is hot no more.
 func (d *wsDriver) readHot() {
 	defer d.c.mgr.workers.leave()
-	switch err := d.readAll(nil); {
+	from, done, err := d.waiter()
+	if err == nil {
+		err = os.ErrDeadlineExceeded
+		if !d.hot.cold() { // else the watch has woken nobody
+			err = d.readAll(from, nil)
+		}
+		done()
+	}
+	switch {
 	case err == nil: // somebody else reads, or nobody any more
 	case errors.Is(err, os.ErrDeadlineExceeded): // the watch's
 		_ = d.nc.SetReadDeadline(time.Time{})
@@ -184,6 +189,18 @@ func (r *wsRead) readOnce(fd uintptr) bool {
 			return true
 		}
 	}
+}
+
+// writeAtOnce writes p if the socket takes it without waiting.
+func (d *wsDriver) writeAtOnce(p []byte) {
+	if d.raw == nil {
+		d.writeBriefly(p)
+		return
+	}
+	_ = d.raw.Write(func(fd uintptr) bool {
+		_, _ = syscall.Write(int(fd), p)
+		return true
+	})
 }
 
 // writeIdle writes one frame as [wsDriver.writeNow] does, but does not wait: a worker writes what the socket does not take.

@@ -1,14 +1,15 @@
 package httpconn
 
-import "sync/atomic"
+import (
+	"io"
+	"sync/atomic"
+)
 
 // polled is what a wsDriver has whose socket is watched by the [poller] instead of by a goroutine of its own.
 type polled struct {
-	fd   int32
 	turn uint32 // tells users of one descriptor apart; 0 without a poller; does not change
 	// state says who reads.
-	state   atomic.Uint32
-	watched atomic.Bool // by the poller
+	state atomic.Uint32
 	// over: the socket's end was reported, perhaps together with the last bytes. No other edge will tell of it.
 	over atomic.Bool
 }
@@ -20,60 +21,56 @@ const (
 	readAgain
 )
 
-// preparePoll says whether the socket of d is to be watched by the manager's poller.
+// preparePoll has the manager's poller watch the socket of d, if there is one; else d needs a goroutine that waits.
 func (d *wsDriver) preparePoll() {
-	if d.c.mgr.pollerOrNil() == nil {
+	p := d.c.mgr.pollerOrNil()
+	if p == nil {
 		return
 	}
-	for d.polled.turn == 0 {
-		d.polled.turn = d.c.mgr.pollTurn.Add(1) // wraps around
+	turn := uint32(0)
+	for turn == 0 {
+		turn = d.c.mgr.pollTurn.Add(1) // wraps around
 	}
+	d.polled.turn = turn
 	d.polled.state.Store(somebodyReads) // what came with the request comes first
-}
-
-// poll has the poller watch the socket of d, and says whether it does; else d needs a goroutine that waits.
-func (d *wsDriver) poll(early []byte) bool {
-	if d.polled.turn == 0 {
-		return false
+	nc, raw := d.nc, d.raw
+	if err := p.adopt(d); err != nil {
+		d.c.ep.log.Debug("a WebSocket has a goroutine", "connection", d.c.id, "error", err)
+		d.nc, d.raw, d.polled.turn = nc, raw, 0
 	}
-	d.polled.watched.Store(true)
-	if d.watchAndRead(early) != nil {
-		d.forget()
-		return false
-	}
-	return true
 }
 
 // isPolled says whether the socket is the poller's, but for times when the connection is hot.
-func (d *wsDriver) isPolled() bool { return d.polled.watched.Load() }
-
-// watchAndRead has the poller watch the socket, and a worker look at it.
-func (d *wsDriver) watchAndRead(early []byte) error {
-	p := d.c.mgr.pollerOrNil()
-	if err := p.add(d); err != nil {
-		return err
-	}
-	if !d.isPolled() {
-		p.remove(d) // closed meanwhile
-	}
-	d.c.mgr.workers.Do((*socketRead)(d.newRead(early)))
-	return nil
-}
+func (d *wsDriver) isPolled() bool { return d.polled.turn != 0 }
 
 // pollAgain gives the socket of a connection that was hot back to the poller.
 func (d *wsDriver) pollAgain() {
 	d.polled.state.Store(somebodyReads)
-	if d.watchAndRead(nil) != nil { // it is closed, most likely, which who waits finds out
-		d.forget()
-		d.watchOn()
+	if err := d.c.mgr.pollerOrNil().watch(d, true); err != nil {
+		d.readEnded(err)
+		return
 	}
+	d.c.mgr.workers.Do((*socketRead)(d.newRead(nil)))
 }
 
 // unwatch takes the socket of a connection that has become hot away from the poller, if that has it.
 func (d *wsDriver) unwatch() {
 	if d.isPolled() {
-		d.c.mgr.pollerOrNil().release(d)
+		_ = d.c.mgr.pollerOrNil().watch(d, false) // who reads finds out why
 	}
+}
+
+// waiter returns what the socket can be read from by who waits for it; done must be called when that is over.
+func (d *wsDriver) waiter() (from io.Reader, done func(), err error) {
+	s, ok := d.nc.(*socket)
+	if !ok {
+		return d.nc, func() {}, nil
+	}
+	nc, err := s.wait()
+	if err != nil {
+		return nil, nil, err
+	}
+	return nc, func() { s.done(nc) }, nil
 }
 
 // hungUp says whether the poller has seen the end of the socket.
@@ -81,8 +78,8 @@ func (d *wsDriver) hungUp() bool { return d.polled.over.Load() }
 
 // forget takes d away from the poller, if that has it, for good.
 func (d *wsDriver) forget() {
-	if d.polled.watched.CompareAndSwap(true, false) {
-		d.c.mgr.pollerOrNil().remove(d)
+	if d.isPolled() {
+		d.c.mgr.pollerOrNil().forget(d)
 	}
 }
 

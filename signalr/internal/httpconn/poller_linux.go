@@ -2,6 +2,7 @@ package httpconn
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -86,50 +87,89 @@ func (p *poller) find(e syscall.EpollEvent) *wsDriver {
 	return nil
 }
 
-// add has d told when its socket is readable.
-func (p *poller) add(d *wsDriver) error {
+const pollEvents = syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET
+
+// adopt makes a socket of the connection of d, which it closes, and tells d from now on when it is readable.
+func (p *poller) adopt(d *wsDriver) error {
+	var fd int
 	var failed error
-	err := d.raw.Control(func(fd uintptr) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.closed {
-			failed = os.ErrClosed
-			return
-		}
-		d.polled.fd = int32(fd)
-		if missing := int(fd) + 1 - len(p.socks); missing > 0 {
+	if err := d.raw.Control(func(old uintptr) { fd, failed = duplicate(old) }); err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	before := d.nc
+	s := &socket{poller: p, fd: int32(fd)}
+	p.mu.Lock()
+	if p.closed {
+		failed = os.ErrClosed
+	} else {
+		d.nc, d.raw = s, (*rawSocket)(s)
+		if missing := fd + 1 - len(p.socks); missing > 0 {
 			p.socks = append(p.socks, make([]*wsDriver, missing)...)
 		}
 		p.socks[fd] = d
-		failed = syscall.EpollCtl(p.epfd, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{
-			Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | epollET, Fd: int32(fd), Pad: int32(d.polled.turn),
-		})
-	})
-	if err == nil {
-		err = failed
+		failed = p.control(syscall.EPOLL_CTL_ADD, d, pollEvents)
 	}
-	if err != nil {
-		p.remove(d)
-		return fmt.Errorf("epoll: %w", err)
+	p.mu.Unlock()
+	if failed != nil {
+		_ = s.Close()
+		return failed
 	}
+	_ = before.Close()
 	return nil
 }
 
-// release stops watching the socket of d, which stays open.
-func (p *poller) release(d *wsDriver) {
-	p.remove(d)
-	_ = d.raw.Control(func(fd uintptr) { // fails when it is closed
-		_ = syscall.EpollCtl(p.epfd, syscall.EPOLL_CTL_DEL, int(fd), nil)
-	})
+// control changes what is reported of the socket of d. It is called with the lock held.
+func (p *poller) control(op int, d *wsDriver, events uint32) error {
+	if p.closed {
+		return os.ErrClosed
+	}
+	s := d.nc.(*socket)
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.epfd, op, int(s.fd), &syscall.EpollEvent{
+		Events: events, Fd: s.fd, Pad: int32(d.polled.turn),
+	}))
 }
 
-// remove forgets d. Its socket leaves epoll when it is closed.
-func (p *poller) remove(d *wsDriver) {
+// watch has d told when its socket is readable, at once if it is; or not until it is called again.
+func (p *poller) watch(d *wsDriver, on bool) error {
+	s := d.nc.(*socket)
+	if !s.enter() {
+		return net.ErrClosed
+	}
+	defer s.leave()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if fd := int(d.polled.fd); fd < len(p.socks) && p.socks[fd] == d {
+	events := uint32(epollET)
+	if on {
+		events = pollEvents
+	}
+	return p.control(syscall.EPOLL_CTL_MOD, d, events)
+}
+
+// forget tells d nothing more.
+func (p *poller) forget(d *wsDriver) {
+	s := d.nc.(*socket)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.socks[s.fd] == d {
+		p.socks[s.fd] = nil
+	}
+}
+
+// drop is called before a descriptor is closed.
+func (p *poller) drop(fd int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	if int(fd) < len(p.socks) {
 		p.socks[fd] = nil
 	}
+	// It would leave by itself if nobody waited for the socket any more. The error is that it is not there.
+	_ = syscall.EpollCtl(p.epfd, syscall.EPOLL_CTL_DEL, int(fd), nil)
 }
 
 // close ends the poller and waits for its goroutine.

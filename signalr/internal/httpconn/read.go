@@ -2,6 +2,7 @@ package httpconn
 
 import (
 	"errors"
+	"io"
 
 	"signalbox/signalr/internal/websocket"
 )
@@ -45,7 +46,7 @@ func (r *wsRead) release() {
 
 // readAll is the goroutine that reads a socket until it ends, or is somebody else's to read, which is no error. What was read
 // before comes first.
-func (d *wsDriver) readAll(early []byte) error {
+func (d *wsDriver) readAll(from io.Reader, early []byte) error {
 	r := d.newRead(early)
 	defer func() { r.release() }()
 	for {
@@ -53,7 +54,7 @@ func (d *wsDriver) readAll(early []byte) error {
 			if r.buf == nil {
 				r.buf = d.c.mgr.buffers.get()
 			}
-			n, err := d.nc.Read(r.buf[:])
+			n, err := from.Read(r.buf[:])
 			if n == 0 {
 				if err != nil {
 					return err
@@ -89,7 +90,7 @@ func (d *wsDriver) readAll(early []byte) error {
 // readAlways is the reader of a socket that cannot be waited for.
 func (d *wsDriver) readAlways(early []byte) {
 	defer d.c.mgr.workers.leave()
-	if err := d.readAll(early); err != nil {
+	if err := d.readAll(d.nc, early); err != nil {
 		d.readEnded(err)
 	}
 }

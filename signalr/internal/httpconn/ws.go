@@ -2,6 +2,7 @@ package httpconn
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -16,7 +17,7 @@ import (
 // queue; the tick, the poller and the watch of hot connections look at it, too. There may be very many, nearly all of them idle: mind its size.
 type wsDriver struct {
 	c  *Conn
-	nc net.Conn
+	nc link
 	// raw is the socket, if what comes on it can be waited for without a buffer; else nil. It does not change.
 	raw    syscall.RawConn
 	polled polled
@@ -44,6 +45,12 @@ type wsDriver struct {
 	closeOut  bool   // it was written
 	peerDone  bool   // the client has sent its close frame, or broken the rules: nothing of it matters any more
 	pong      string // the frame that answers the latest ping; empty if none is to be sent
+}
+
+// link is what a wsDriver needs of a connection. A [net.Conn] has it.
+type link interface {
+	io.ReadWriteCloser
+	SetReadDeadline(time.Time) error
 }
 
 // serveWebSocket makes a WebSocket of the request, the turn-th of the connection: the first binds the transport, the
@@ -79,7 +86,7 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 		attached = c.resume(d, turn)
 	}
 	if !attached {
-		_ = nc.Close()
+		_ = d.nc.Close()
 		return
 	}
 	// The HTTP handler returns, so that its buffers and stack become garbage.
@@ -121,11 +128,17 @@ func (d *wsDriver) wake() { d.c.mgr.workers.Do((*wsFlush)(d)) }
 // a close frame might get into the middle of it, and is left out.
 func (d *wsDriver) replaced(writing bool) {
 	if !writing {
-		if err := d.nc.SetWriteDeadline(time.Now().Add(replaceTimeout)); err == nil {
-			_, _ = d.nc.Write(websocket.AppendClose(nil, websocket.NormalClosure, "")) // it is closed anyhow
-		}
+		d.writeAtOnce(websocket.AppendClose(nil, websocket.NormalClosure, "")) // it is closed anyhow
 	}
 	d.abort()
+}
+
+// writeBriefly writes p if the connection takes it soon.
+func (d *wsDriver) writeBriefly(p []byte) {
+	nc, ok := d.nc.(net.Conn)
+	if ok && nc.SetWriteDeadline(time.Now().Add(replaceTimeout)) == nil {
+		_, _ = nc.Write(p)
+	}
 }
 
 const replaceTimeout = 100 * time.Millisecond
