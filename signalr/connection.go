@@ -169,19 +169,19 @@ func (c *Connection) thinning() httpconn.Thin {
 	return c.thin
 }
 
-// answer sends the completion or item of an invocation. One that cannot be encoded ends the connection (F-088). now
-// says that the caller's goroutine has nothing better to do than to write it.
-func (c *Connection) answer(m protocol.Message, now bool) {
+// answer sends the completion of an invocation. It fails when that cannot be encoded, which has to end the connection
+// (F-088). now says that the caller's goroutine has nothing better to do than to write it.
+func (c *Connection) answer(m protocol.Message, now bool) error {
 	f, err := encodeFrame(c.proto, m)
 	if err != nil {
-		c.fail(err)
-		return
+		return err
 	}
 	if now && c.replay == nil && c.isLastAnswer() {
 		_ = c.http.SendNow(c.Context(), f, c.thinning()) // fails only when the connection is over
-		return
+		return nil
 	}
 	_ = c.pushOwn(c.Context(), f)
+	return nil
 }
 
 // isLastAnswer says whether no other call waits that the same goroutine will run next: else a flusher writes the answers of

@@ -131,12 +131,13 @@ func unexpected(method *Method) string {
 
 // refuseCall answers a call that cannot run, if an answer is wanted (F-087).
 func (c *Connection) refuseCall(m *protocol.Invocation, text string) {
+	c.hub.opts.Logger.Debug("call refused", "connection", c.ID(), "method", m.Target, "error", text)
 	if m.InvocationID == "" {
 		return
 	}
 	done := &protocol.Completion{InvocationID: m.InvocationID, Error: text, HasError: true}
 	if c.replay == nil {
-		c.answer(done, false)
+		_ = c.answer(done, false) // a text can be encoded
 		return
 	}
 	// The pump must not wait for an acknowledgement that only it can read.
@@ -179,18 +180,26 @@ func (inv *Invocation) do() httpconn.Task {
 
 func (inv *Invocation) runPlain() {
 	result, err := inv.call()
-	id := inv.msg.InvocationID
-	if id == "" {
+	done := &inv.done
+	if err != nil {
+		done.Error, done.HasError = inv.failure(err), true // also logs it, which nobody else does when no answer is wanted
+	}
+	done.InvocationID = inv.msg.InvocationID
+	if done.InvocationID == "" {
 		return
 	}
-	done := &inv.done
-	done.InvocationID = id
-	if err != nil {
-		done.Error, done.HasError = inv.failure(err), true
-	} else {
+	if err == nil {
 		done.Result, done.HasResult = result, true // null where there is none (F-087)
 	}
-	inv.conn.answer(done, true)
+	if err := inv.conn.answer(done, true); err != nil {
+		inv.unencodable("a result cannot be encoded", err)
+	}
+}
+
+// unencodable ends the connection because of a value that the method gave, which is the method's fault (F-088).
+func (inv *Invocation) unencodable(text string, err error) {
+	inv.logFailure(text, err)
+	inv.conn.fail(err)
 }
 
 // call runs the handler; a panic in it is an error like others.
@@ -217,6 +226,7 @@ func (e *panicError) ErrorName() string { return "panic" }
 func (inv *Invocation) failure(err error) string {
 	h := inv.conn.hub
 	if inv.bindErr != nil && errors.Is(err, inv.bindErr) {
+		inv.logBinding()
 		return describe("Failed to invoke '"+inv.method.Name+"' due to an error on the server.", inv.bindErr, h.opts.EnableDetailedErrors)
 	}
 	inv.logFailure("hub method failed", err)
@@ -224,15 +234,26 @@ func (inv *Invocation) failure(err error) string {
 }
 
 // logFailure logs what a method failed with. A [HubError] is an answer that the method gives on purpose, which a client
-// can ask for as often as it likes: nobody must be able to fill the log with warnings that way.
+// can ask for as often as it likes: nobody must be able to fill the log with warnings that way. Nor by going away, which
+// ends the context of a method that runs.
 //
 // ASP.NET Core logs every exception of a method as an error, HubException among them.
 func (inv *Invocation) logFailure(text string, err error) {
 	level := slog.LevelWarn
-	if _, ok := errors.AsType[*HubError](err); ok {
+	if _, ok := errors.AsType[*HubError](err); ok || inv.ctx.Err() != nil && errors.Is(err, inv.ctx.Err()) {
 		level = slog.LevelDebug
 	}
 	inv.conn.hub.opts.Logger.Log(&inv.ctx, level, text, "connection", inv.conn.ID(), "method", inv.method.Name, "error", err)
+}
+
+// logBinding logs arguments that do not fit, with what is wrong about them. Clients can send such at will, so that it is
+// no warning.
+func (inv *Invocation) logBinding() {
+	attrs := []any{"connection", inv.conn.ID(), "method", inv.method.Name, "error", inv.bindErr}
+	if arg, ok := errors.AsType[*protocol.ArgumentError](inv.bindErr); ok {
+		attrs = append(attrs, "argument", arg.Index, "cause", arg.Err)
+	}
+	inv.conn.hub.opts.Logger.DebugContext(&inv.ctx, "arguments do not fit", attrs...)
 }
 
 // yieldTurn gives the turn of the invocation that ctx belongs to back, for good, while it waits for its client (F-094).

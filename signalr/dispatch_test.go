@@ -13,6 +13,7 @@ import (
 
 	"signalbox/signalr/protocol"
 	"signalbox/signalr/protocol/jsonprotocol"
+	"signalbox/signalr/transport"
 )
 
 func TestResults(t *testing.T) {
@@ -275,11 +276,17 @@ func TestRegister(t *testing.T) {
 	twice := NewHub(nil)
 	twice.Handle("Twice", ok)
 	for name, f := range map[string]func(){
-		"no name":               func() { NewHub(nil).Handle("", ok) },
-		"no handler":            func() { NewHub(nil).Register(Method{Name: "A"}) },
-		"negative streams":      func() { NewHub(nil).Register(Method{Name: "A", Invoke: ok, StreamArgs: -1}) },
-		"twice":                 func() { twice.Handle("TWICE", ok) },
-		"after mapping":         func() { mapped.Handle("Late", ok) },
+		"no name":          func() { NewHub(nil).Handle("", ok) },
+		"no handler":       func() { NewHub(nil).Register(Method{Name: "A"}) },
+		"negative streams": func() { NewHub(nil).Register(Method{Name: "A", Invoke: ok, StreamArgs: -1}) },
+		"twice":            func() { twice.Handle("TWICE", ok) },
+		"after mapping":    func() { mapped.Handle("Late", ok) },
+		"OnConnected late": func() {
+			mapped.OnConnected(func(context.Context, *Caller) error { return nil })
+		},
+		"OnDisconnected late": func() {
+			mapped.OnDisconnected(func(context.Context, *Caller, error) error { return nil })
+		},
 		"mapped twice":          func() { newTestServerWithout(t).MapHub(discardMux{}, "/y", mapped) },
 		"no turns":              func() { NewHub(&HubOptions{MaximumParallelInvocationsPerClient: -1}) },
 		"no items":              func() { NewHub(&HubOptions{StreamBufferCapacity: -1}) },
@@ -287,8 +294,10 @@ func TestRegister(t *testing.T) {
 		"origin with path":      func() { NewHub(&HubOptions{Connection: ConnectionOptions{Origins: []string{"https://a.example/"}}}) },
 		"origin without scheme": func() { NewHub(&HubOptions{Connection: ConnectionOptions{Origins: []string{"a.example"}}}) },
 		"raw handler's origin": func() {
-			newTestServerWithout(t).MapConnectionHandler(discardMux{}, "/z", nil, &ConnectionOptions{Origins: []string{"x"}})
+			raw := func(context.Context, transport.Conn, *Request) error { return nil }
+			newTestServerWithout(t).MapConnectionHandler(discardMux{}, "/z", raw, &ConnectionOptions{Origins: []string{"x"}})
 		},
+		"no raw handler": func() { newTestServerWithout(t).MapConnectionHandler(discardMux{}, "/z", nil, nil) },
 	} {
 		func() {
 			defer func() {

@@ -143,14 +143,27 @@ func ExampleStreamArg() {
 	// Output: {"type":3,"invocationId":"1","result":42}
 }
 
-// A filter stands around the methods of a hub: this one allows some of them to staff alone.
+// A filter stands around the methods of a hub: this one allows some of them to staff alone. Methods that stream have a
+// field of their own; a rule belongs into both.
 func ExampleHubFilter() {
-	staffOnly := []string{"Close", "Refund"}
+	staffOnly := []string{"Close", "Refund", "Audit"}
+	check := func(inv *signalr.Invocation) error {
+		roles := inv.Caller().Identity().Claims["role"]
+		if slices.Contains(staffOnly, inv.Target()) && !slices.Contains(roles, "staff") {
+			return signalr.Errorf("not for you")
+		}
+		return nil
+	}
 	allow := signalr.HubFilter{
 		InvokeMethod: func(ctx context.Context, inv *signalr.Invocation, next signalr.HandlerFunc) (any, error) {
-			roles := inv.Caller().Identity().Claims["role"]
-			if slices.Contains(staffOnly, inv.Target()) && !slices.Contains(roles, "staff") {
-				return nil, signalr.Errorf("not for you")
+			if err := check(inv); err != nil {
+				return nil, err
+			}
+			return next(ctx, inv)
+		},
+		InvokeStream: func(ctx context.Context, inv *signalr.Invocation, next signalr.StreamHandlerFunc) (iter.Seq2[any, error], error) {
+			if err := check(inv); err != nil {
+				return nil, err
 			}
 			return next(ctx, inv)
 		},
@@ -158,12 +171,67 @@ func ExampleHubFilter() {
 	hub := signalr.NewHub(&signalr.HubOptions{Filters: []signalr.HubFilter{allow}})
 	hub.Handle("Refund", signalr.Action0(func(context.Context, *signalr.Caller) error { return nil }))
 	hub.Handle("Look", signalr.Func0(func(context.Context, *signalr.Caller) (string, error) { return "nice things", nil }))
+	hub.HandleStream("Audit", signalr.Stream0(func(context.Context, *signalr.Caller) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) { yield("all that happened", nil) }
+	}))
 	try(hub, nil,
 		`{"type":1,"invocationId":"1","target":"refund","arguments":[]}`,
-		`{"type":1,"invocationId":"2","target":"Look","arguments":[]}`)
+		`{"type":1,"invocationId":"2","target":"Look","arguments":[]}`,
+		`{"type":4,"invocationId":"3","target":"Audit","arguments":[]}`)
 	// Output:
 	// {"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'Refund' on the server. HubException: not for you"}
 	// {"type":3,"invocationId":"2","result":"nice things"}
+	// {"type":3,"invocationId":"3","error":"An unexpected error occurred invoking 'Audit' on the server. HubException: not for you"}
+}
+
+// chatClient is what the clients of a chat understand: a misspelt name or a wrong argument does not compile.
+type chatClient struct {
+	to interface { // a signalr.ClientProxy or a signalr.SingleClientProxy
+		Send(ctx context.Context, method string, args ...any) error
+	}
+}
+
+func (c chatClient) Said(ctx context.Context, user, text string) error {
+	return c.to.Send(ctx, "Said", user, text)
+}
+
+// What clients understand is best written down once, as a type.
+func ExampleClientProxy() {
+	hub := signalr.NewHub(nil)
+	hub.Handle("Say", signalr.Action1(func(ctx context.Context, c *signalr.Caller, text string) error {
+		return chatClient{c.Clients().All()}.Said(ctx, "ann", text)
+	}))
+	try(hub, nil, `{"type":1,"invocationId":"1","target":"Say","arguments":["hello"]}`)
+	// Output:
+	// {"type":1,"target":"Said","arguments":["ann","hello"]}
+	// {"type":3,"invocationId":"1","result":null}
+}
+
+// recorder is a lifetime manager that writes down what is sent.
+type recorder struct {
+	*signalr.MemoryLifetimeManager
+	sent []string
+}
+
+func (r *recorder) Send(ctx context.Context, to signalr.Target, m *signalr.SerializedMessage) error {
+	if inv, ok := m.Message().(*protocol.Invocation); ok {
+		r.sent = append(r.sent, fmt.Sprintf("%v: %s%v", to.Names, inv.Target, inv.Arguments))
+	}
+	return r.MemoryLifetimeManager.Send(ctx, to, m)
+}
+
+// A test of what sends needs neither a server nor a client: a hub whose lifetime manager writes down what it is given.
+func ExampleHubOptions_lifetimeManager() {
+	welcome := func(ctx context.Context, to signalr.HubContext, user string) error { // what is tested
+		return to.Clients().User(user).Send(ctx, "Welcome", user)
+	}
+	sends := &recorder{MemoryLifetimeManager: signalr.NewMemoryLifetimeManager()}
+	hub := signalr.NewHub(&signalr.HubOptions{LifetimeManager: sends})
+	if err := welcome(context.Background(), hub, "ann"); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(sends.sent)
+	// Output: [[ann]: Welcome[ann]]
 }
 
 // printed is a [signalr.Metrics] that prints.

@@ -112,13 +112,26 @@ func (h *Hub) Register(m Method) {
 }
 
 // OnConnected sets what runs when a connection has been made, before any of its messages is read. An error closes the
-// connection, and OnDisconnected is then not called (F-110). Client results cannot be asked for meanwhile (F-109).
-func (h *Hub) OnConnected(f func(ctx context.Context, c *Caller) error) { h.onConnected = f }
+// connection, and OnDisconnected is then not called (F-110). Client results cannot be asked for meanwhile (F-109). It
+// panics when the hub is mapped already.
+func (h *Hub) OnConnected(f func(ctx context.Context, c *Caller) error) {
+	h.mustNotBeMapped("OnConnected")
+	h.onConnected = f
+}
 
 // OnDisconnected sets what runs, once, when a connection is over. cause is nil unless something went wrong (F-111).
-// Its context does not end with the connection.
+// Its context does not end with the connection. It panics when the hub is mapped already.
 func (h *Hub) OnDisconnected(f func(ctx context.Context, c *Caller, cause error) error) {
+	h.mustNotBeMapped("OnDisconnected")
 	h.onDisconnected = f
+}
+
+// mustNotBeMapped panics when the hub serves connections, which read what is about to be changed; and its filters have been
+// applied.
+func (h *Hub) mustNotBeMapped(what string) {
+	if h.server.Load() != nil {
+		panic("signalr: " + what + " is set after its hub was mapped")
+	}
 }
 
 // Clients returns the hub's clients, for those who are not in one of its methods.
@@ -127,8 +140,8 @@ func (h *Hub) Clients() Clients { return Clients{h, nil} }
 // Groups returns the hub's groups.
 func (h *Hub) Groups() GroupManager { return GroupManager{h} }
 
-// HubContext is the door to a hub's clients and groups for services and workers: a [*Hub] is one, a test may bring
-// its own. It lives as long as the hub and is safe for concurrent use.
+// HubContext is the door to a hub's clients and groups for services and workers: a [*Hub] is one, in a test one whose
+// [HubOptions].LifetimeManager writes down what is sent. It lives as long as the hub and is safe for concurrent use.
 //
 // ASP.NET Core: IHubContext.
 type HubContext interface {

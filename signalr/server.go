@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -40,8 +41,9 @@ type ServerOptions struct {
 	// together. A connection that would go beyond it is closed. Default 64 MiB.
 	SuspendedBufferLimit int
 	// Poller has one goroutine wait for all WebSockets by epoll, instead of a goroutine for each: an idle connection then
-	// needs half the memory. It works on Linux for plain TCP, such as behind a proxy that speaks TLS; other connections
-	// have goroutines all the same. Default: a goroutine for each.
+	// needs a quarter of the memory. It works on Linux for plain TCP, such as behind a proxy that speaks TLS; other
+	// connections have goroutines all the same. The [net.Conn] that the HTTP server has accepted is closed when the
+	// WebSocket has taken its socket over. Default: a goroutine for each.
 	Poller bool
 	// TrimMemory gives memory back to the system once things are quiet after at least a thousand connections have come or
 	// gone, by [runtime/debug.FreeOSMemory]: what opening them left behind is several times what idle connections need. It is a
@@ -71,10 +73,13 @@ const (
 type TokenKey = httpconn.TokenKey
 
 // NewServer returns a server without connections; nil options are the defaults. No goroutine runs before there is a
-// connection. It fails when the keys will not do.
+// connection. It fails when the keys will not do, or another option cannot be meant.
 func NewServer(o *ServerOptions) (*Server, error) {
 	if o == nil {
 		o = &ServerOptions{}
+	}
+	if o.DisconnectTimeout < 0 || o.SuspendedBufferLimit < 0 {
+		return nil, errors.New("signalr: DisconnectTimeout and SuspendedBufferLimit must not be negative")
 	}
 	log := httpconn.RedactingLogger(o.Logger)
 	farm, err := o.Farm.options(o.TokenKeys)
@@ -93,7 +98,8 @@ func NewServer(o *ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-// Mux is where routes are mapped: an [http.ServeMux] is one.
+// Mux is where routes are mapped: an [http.ServeMux] is one, a chi.Router another. Patterns name paths alone, all methods
+// go to the handler.
 type Mux interface {
 	Handle(pattern string, handler http.Handler)
 }
@@ -133,12 +139,15 @@ func (s *Server) MapHub(mux Mux, path string, h *Hub, middleware ...Middleware) 
 type ConnectionHandler func(ctx context.Context, conn transport.Conn, req *Request) error
 
 // MapConnectionHandler maps a raw connection handler to a path, as [Server.MapHub] does a hub; nil options are the
-// defaults. It panics when an option cannot be meant.
+// defaults. It panics without a handler, and when an option cannot be meant.
 //
 // ASP.NET Core: MapConnectionHandler.
 func (s *Server) MapConnectionHandler(mux Mux, path string, h ConnectionHandler, o *ConnectionOptions, middleware ...Middleware) {
 	if o == nil {
 		o = &ConnectionOptions{}
+	}
+	if h == nil {
+		panic("signalr: MapConnectionHandler: there is no handler for " + path)
 	}
 	opts := o.withDefaults()
 	if err := opts.validate(); err != nil {
@@ -173,10 +182,23 @@ func (s *Server) mapEndpoint(mux Mux, path string, ep *httpconn.Endpoint, middle
 		pattern := route
 		if strings.HasSuffix(route, "/") {
 			pattern += "{$}"
+			h = atSlash(h)
 		}
 		mux.Handle(pattern, h)
 		s.routes[strings.ToLower(route)] = route
 	}
+}
+
+// atSlash lets nothing through to next but paths with a slash at their end. It matters where {$} is a parameter like any
+// other, as with chi.
+func atSlash(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // FoldPaths lets the routes of hubs be reached whatever the case of the path, as with ASP.NET Core (F-017), and leaves

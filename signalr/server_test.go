@@ -392,3 +392,43 @@ func TestConnectionHandler(t *testing.T) {
 		}
 	})
 }
+
+func TestServerOptionsThatCannotBeMeant(t *testing.T) {
+	for name, o := range map[string]ServerOptions{
+		"time":  {DisconnectTimeout: -1},
+		"bytes": {SuspendedBufferLimit: -1},
+	} {
+		if _, err := NewServer(&o); err == nil {
+			t.Errorf("negative %s: no error", name)
+		}
+	}
+}
+
+// wildMux takes {$} for a parameter, as chi does.
+type wildMux struct{ http.ServeMux }
+
+func (m *wildMux) Handle(pattern string, h http.Handler) {
+	m.ServeMux.Handle(strings.ReplaceAll(pattern, "{$}", "{any}"), h)
+}
+
+// TestMuxOfAnotherKind maps a hub where {$} means something else: only its own paths are the hub's.
+func TestMuxOfAnotherKind(t *testing.T) {
+	srv, err := NewServer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := new(wildMux)
+	srv.MapHub(mux, "/hub", NewHub(nil))
+	for path, want := range map[string]int{
+		"/hub/negotiate?negotiateVersion=1": http.StatusOK,
+		"/hub/negotiate/more":               http.StatusNotFound,
+		"/hub":                              http.StatusBadRequest, // no id
+		"/hub/more":                         http.StatusNotFound,
+	} {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, nil))
+		if w.Code != want {
+			t.Errorf("POST %s: status %d, want %d", path, w.Code, want)
+		}
+	}
+}

@@ -196,7 +196,7 @@ func (inv *Invocation) runStream() {
 	delete(c.streams, id) // the id is free before the client can know that the stream has ended
 	c.mu.Unlock()
 	cancel()
-	c.answer(done, true)
+	_ = c.answer(done, true) // a text can be encoded
 }
 
 // stream sends the items and returns what the client is to be told of a failure. A stream that the client has
@@ -224,7 +224,7 @@ func (inv *Invocation) stream() (failure string) {
 		}
 		f, encodeErr := encodeFrame(inv.conn.proto, &protocol.StreamItem{InvocationID: inv.msg.InvocationID, Item: item})
 		if encodeErr != nil {
-			inv.conn.fail(encodeErr)
+			inv.unencodable("an item of a stream cannot be encoded", encodeErr)
 			return ""
 		}
 		if sendErr := inv.conn.pushOwn(&inv.ctx, f); sendErr != nil {

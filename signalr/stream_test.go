@@ -231,6 +231,8 @@ func TestUploads(t *testing.T) {
 		{"client fails", []string{withStreams(invocation("1", "Sum"), "u"), item("u", 1), failure("u", "why")}, []string{failure("1", sum+" HubException: why")}},
 		{"client fails without a text", []string{withStreams(invocation("1", "Sum"), "u"), failure("u", "")}, []string{failure("1", sum+" HubException: ")}},
 		{"item of another type", []string{withStreams(invocation("1", "Sum"), "u"), item("u", `"x"`), item("u", 1), completed("u")}, []string{failure("1", sum+" HubException: Failed to bind Stream message.")}},
+		{"items before their ids", []string{`{"type":2,"item":7,"invocationId":"nobody"}`, withStreams(invocation("1", "Sum"), "u"),
+			`{"item":3,"invocationId":"u","type":2}`, completed("u")}, []string{result("1", "3")}},
 		{"items that nobody wants", []string{item("nobody", 1), completed("nobody"), withStreams(invocation("1", "Sum"), "u"), completed("u"), item("u", 5)}, []string{result("1", "0")}},
 		{"method stops early", []string{withStreams(invocation("1", "First"), "u"), item("u", 7), item("u", 8), item("u", 9)}, []string{result("1", "7")}},
 		{"no stream", []string{invocation("1", "Sum")}, []string{failure("1", sum+" HubException: Client sent 0 stream(s), Hub method expects 1.")}},

@@ -297,9 +297,6 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 				}
 				c.dispose(nil)
 			}
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), cutGrace)
-			defer cancel()
 		}
 	}
 	close(m.stop)
@@ -318,11 +315,18 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
+		return err
 	case <-ctx.Done():
-		// A handler does not heed its context. Nothing can be done about it but to say so.
-		err = fmt.Errorf("handlers are still running: %w", context.Cause(ctx))
 	}
-	return err
+	grace := time.NewTimer(cutGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+		return err
+	case <-grace.C:
+		// A handler does not heed its context. Nothing can be done about it but to say so.
+		return fmt.Errorf("handlers are still running: %w", context.Cause(ctx))
+	}
 }
 
 // cutGrace is how long handlers whose connections were cut may take to notice.

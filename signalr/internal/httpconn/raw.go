@@ -41,9 +41,6 @@ func (a *rawApp) Start() { a.c.mgr.workers.Do(a) }
 // Run implements [Task].
 func (a *rawApp) Run() {
 	err := a.call()
-	if err != nil {
-		a.c.ep.log.Info("connection handler failed", "connection", a.c.id, "error", err)
-	}
 	a.mu.Lock()
 	a.ended = true
 	a.unread = nil
@@ -55,10 +52,14 @@ func (a *rawApp) Run() {
 func (a *rawApp) call() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("panic: %v", p)
+			a.c.ep.log.Error("connection handler panicked", "connection", a.c.id, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	return a.h(&a.c.ctx, a.snap, rawConn{a})
+	if err = a.h(&a.c.ctx, a.snap, rawConn{a}); err != nil {
+		a.c.ep.log.Info("connection handler failed", "connection", a.c.id, "error", err)
+	}
+	return err
 }
 
 func (a *rawApp) signalLocked() {

@@ -3,6 +3,7 @@ package httpconn
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -71,6 +72,21 @@ func TestShutdownCuts(t *testing.T) {
 			t.Errorf("after %v: %d connections are left", d, b.mgr.Count())
 		}
 	})
+}
+
+// TestShutdownOfNothing: when there is nothing to wait for no time is needed.
+func TestShutdownOfNothing(t *testing.T) {
+	for range 50 {
+		m, err := NewManager(ManagerOptions{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := m.Shutdown(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestIdleManager: no goroutine runs without connections, nor when they are gone and their tokens expired.

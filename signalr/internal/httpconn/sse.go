@@ -78,6 +78,11 @@ func (ep *Endpoint) serveStream(w http.ResponseWriter, r *http.Request, c *Conn)
 	defer c.dispose(nil) // a dropped stream is not resumed (F-047)
 	out := &handlerStream{w: w, rc: http.NewResponseController(w), over: make(chan struct{})}
 	unlimited(out.rc)
+	if !canFlush(w) { // nothing would arrive before the end; the client takes another transport
+		ep.log.Warn("an event stream needs a http.ResponseWriter that can be flushed or unwrapped", "connection", c.id)
+		answer(w, http.StatusInternalServerError, "")
+		return
+	}
 	if out.write(append(make([]byte, chunkHead), greeting...), ep.opts.TransportSendTimeout) != nil || !c.attach(&sseDriver{c, out}) {
 		return
 	}
@@ -86,6 +91,20 @@ func (ep *Endpoint) serveStream(w http.ResponseWriter, r *http.Request, c *Conn)
 	case <-r.Context().Done():
 	}
 	out.leave()
+}
+
+// canFlush says whether an [http.ResponseController] can flush w.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch v := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 func (d *sseDriver) wake() { d.c.mgr.workers.Do((*sseFlush)(d)) }

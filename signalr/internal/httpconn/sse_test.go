@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -225,6 +226,17 @@ func TestEventStreamIgnoresWhatFollows(t *testing.T) {
 			t.Errorf("after the stream: %v, want its end", err)
 		}
 	})
+}
+
+// TestEventStreamWithoutFlush: where nothing would arrive before the end the client must take another transport.
+func TestEventStreamWithoutFlush(t *testing.T) {
+	b := newBench(t)
+	w := httptest.NewRecorder()
+	b.ep.ServeHTTP(struct{ http.ResponseWriter }{w}, request(t.Context(), http.MethodGet, at(b.negotiate().ConnectionToken), "", "Accept", "text/event-stream"))
+	wantAnswer(t, "stream", w, http.StatusInternalServerError, "text/plain", "")
+	if n := b.mgr.Count(); n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
 }
 
 func TestEventStreamNeedsNegotiation(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"signalbox/signalr/internal/hijack"
 	"signalbox/signalr/internal/websocket"
 )
 
@@ -68,13 +69,15 @@ func (ep *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request, c *Co
 	}
 	nc, early, err := websocket.Upgrade(w, r, sub)
 	if err != nil {
-		ep.log.Debug("WebSocket upgrade failed", "connection", c.id, "error", err)
 		if turn == 1 {
 			c.dispose(nil)
 		}
-		if errors.Is(err, http.ErrNotSupported) { // middleware or HTTP/2 keeps the connection from us
+		if errors.Is(err, hijack.ErrRefused) {
+			ep.log.Warn("a WebSocket needs a http.ResponseWriter that can be hijacked or unwrapped", "connection", c.id, "error", err)
 			answer(w, http.StatusInternalServerError, "")
+			return
 		}
+		ep.log.Debug("WebSocket upgrade failed", "connection", c.id, "error", err)
 		return
 	}
 	d := &wsDriver{c: c, nc: nc}
