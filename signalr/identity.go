@@ -41,5 +41,10 @@ func AccessToken(r *http.Request) string {
 	if h := r.Header.Get("Authorization"); len(h) >= len(bearer) && strings.EqualFold(h[:len(bearer)], bearer) {
 		return h[len(bearer):]
 	}
-	return r.URL.Query().Get("access_token")
+	for key, values := range r.URL.Query() {
+		if strings.EqualFold(key, "access_token") { // F-016
+			return values[0]
+		}
+	}
+	return ""
 }

@@ -163,7 +163,7 @@ func TestAccessToken(t *testing.T) {
 		{"another scheme", "Basic abc", "def", "def"},
 		{"no scheme", "abc", "", ""},
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/hub?access_token="+row.query, nil)
+		r := httptest.NewRequest(http.MethodGet, "/hub?Access_Token="+row.query, nil) // the case of keys does not matter
 		if row.header != "" {
 			r.Header.Set("Authorization", row.header)
 		}

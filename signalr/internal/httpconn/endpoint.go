@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +74,7 @@ func (ep *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch r.Method {
-	case http.MethodGet:
+	case http.MethodGet, http.MethodConnect:
 		ep.serveGet(w, r)
 	case http.MethodPost, http.MethodDelete:
 		c, status, text := ep.find(r)
@@ -105,15 +104,16 @@ func (ep *Endpoint) serveGet(w http.ResponseWriter, r *http.Request) {
 	}
 	var c *Conn
 	status, text := 0, ""
+	_, named := queryValue(r, "id")
 	if kind == transport.WebSockets && !ep.opts.CheckOrigin(r) {
 		answer(w, http.StatusForbidden, "")
 		return
 	}
-	if ep.opts.Transports&kind == 0 && kind == transport.WebSockets && queryValue(r.URL.Query(), "id") == "" {
+	if ep.opts.Transports&kind == 0 && kind == transport.WebSockets && !named {
 		answer(w, http.StatusNotFound, kind.String()+notOffered)
 		return
 	}
-	if kind == transport.WebSockets && queryValue(r.URL.Query(), "id") == "" {
+	if kind == transport.WebSockets && !named {
 		if ep.mgr.refuses() {
 			refuse(w)
 			return
@@ -175,8 +175,8 @@ func acceptsEventStream(r *http.Request) bool {
 // nobody has used; else the answer. A token opens connections of the endpoint that negotiated it, for the user who
 // negotiated it, alone.
 func (ep *Endpoint) find(r *http.Request) (c *Conn, status int, text string) {
-	id := queryValue(r.URL.Query(), "id")
-	if id == "" {
+	id, ok := queryValue(r, "id")
+	if !ok {
 		return nil, http.StatusBadRequest, "Connection ID required"
 	}
 	tok, err := ep.mgr.tokens.decode(id)
@@ -249,19 +249,48 @@ func (c *Conn) bind(kind transport.Type, r *http.Request) (turn, status int, tex
 	return 2, 0, ""
 }
 
-// queryValues returns the values of a key, whatever its case (F-016).
-func queryValues(q url.Values, key string) []string {
+// queryValues returns the values of a key, whatever its case (F-016). What is no proper escape stands for itself, and so does
+// a semicolon: a value that cannot be read is not one that is missing.
+func queryValues(r *http.Request, key string) []string {
 	var values []string
-	for k, v := range q {
-		if strings.EqualFold(k, key) {
-			values = append(values, v...)
+	for pair := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		k, v, _ := strings.Cut(pair, "=")
+		if strings.EqualFold(unescape(k), key) {
+			values = append(values, unescape(v))
 		}
 	}
 	return values
 }
 
-// queryValue returns the values of a key that are not empty, with commas between, as the reference does.
-func queryValue(q url.Values, key string) string {
-	values := slices.DeleteFunc(queryValues(q, key), func(s string) bool { return s == "" })
-	return strings.Join(values, ",")
+// unescape is [url.QueryUnescape] for whatever comes.
+func unescape(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(s):
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				c = byte(n)
+				i += 2
+			}
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
+
+// queryValue returns the values of a key that are not empty, with commas between, as the reference does. ok is false
+// when there is none, or one that is empty.
+func queryValue(r *http.Request, key string) (value string, ok bool) {
+	values := queryValues(r, key)
+	if len(values) == 0 || len(values) == 1 && values[0] == "" {
+		return "", false
+	}
+	values = slices.DeleteFunc(values, func(s string) bool { return s == "" })
+	return strings.Join(values, ","), true
 }

@@ -131,7 +131,8 @@ type passedOnKey struct{}
 // route sends a request to the home of its connection if that is another node, and says whether it did. When it did
 // not the request is this node's to answer.
 func (f *farm) route(ep *Endpoint, w http.ResponseWriter, r *http.Request) (done bool) {
-	tok, err := f.m.tokens.decode(queryValue(r.URL.Query(), "id"))
+	id, _ := queryValue(r, "id")
+	tok, err := f.m.tokens.decode(id)
 	if err != nil || tok.endpoint != ep.hash || tok.home == f.self || tok.home == (home{}) || f.m.lookup(tok.key) != nil {
 		return false
 	}
@@ -295,7 +296,8 @@ func (f *farm) serve(w http.ResponseWriter, r *http.Request) {
 		in.RequestURI = in.URL.RequestURI()
 		ep.ServeHTTP(w, in)
 	case r.URL.Path == pathClaim && r.Method == http.MethodPost:
-		tok, err := f.m.tokens.decode(queryValue(r.URL.Query(), "id"))
+		id, _ := queryValue(r, "id")
+		tok, err := f.m.tokens.decode(id)
 		if err != nil || tok.endpoint != ep.hash || tok.home != f.self || !f.m.giveAway(tok) {
 			unknownConnection(w)
 			return

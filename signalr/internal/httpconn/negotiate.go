@@ -3,7 +3,6 @@ package httpconn
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ func (ep *Endpoint) ServeNegotiate(w http.ResponseWriter, r *http.Request) {
 		refuse(w)
 		return
 	}
-	version, refusal := ep.negotiateVersion(r.URL.Query())
+	version, refusal := ep.negotiateVersion(r)
 	if refusal != "" {
 		writeJSON(w, struct {
 			Error string `json:"error"`
@@ -46,8 +45,8 @@ func (ep *Endpoint) ServeNegotiate(w http.ResponseWriter, r *http.Request) {
 	if ep.mgr.farm != nil {
 		tok.home = ep.mgr.farm.self
 	}
-	wanted := strings.TrimSpace(queryValue(r.URL.Query(), "useStatefulReconnect"))
-	tok.stateful = strings.EqualFold(wanted, "true") && ep.opts.AllowStatefulReconnects
+	wanted, _ := queryValue(r, "useStatefulReconnect")
+	tok.stateful = strings.EqualFold(strings.TrimSpace(wanted), "true") && ep.opts.AllowStatefulReconnects
 	secret := ep.mgr.tokens.encode(tok)
 	n := negotiation{UseStatefulReconnect: tok.stateful, NegotiateVersion: version, ConnectionID: secret, AvailableTransports: []available{}}
 	if version >= 1 {
@@ -72,9 +71,9 @@ func (ep *Endpoint) ServeNegotiate(w http.ResponseWriter, r *http.Request) {
 const maxVersion = 1
 
 // negotiateVersion chooses the version, or says why there is none (F-018, F-021).
-func (ep *Endpoint) negotiateVersion(q url.Values) (version int, refusal string) {
-	if len(queryValues(q, "negotiateVersion")) > 0 {
-		n, err := strconv.ParseInt(strings.Trim(queryValue(q, "negotiateVersion"), " \t\n\v\f\r"), 10, 32)
+func (ep *Endpoint) negotiateVersion(r *http.Request) (version int, refusal string) {
+	if values := queryValues(r, "negotiateVersion"); len(values) > 0 {
+		n, err := strconv.ParseInt(strings.Trim(strings.Join(values, ","), " \t\n\v\f\r"), 10, 32)
 		if err != nil {
 			return 0, "The client requested a non-integer protocol version."
 		}

@@ -93,6 +93,9 @@ func (ep *Endpoint) takeBody(r *http.Request, c *Conn) (status int) {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
+			if c.wasDeleted() {
+				return http.StatusNotFound // F-032: nobody has read it
+			}
 			return http.StatusOK
 		case err != nil && c.ctx.Err() != nil:
 			return http.StatusNotFound
@@ -100,6 +103,12 @@ func (ep *Endpoint) takeBody(r *http.Request, c *Conn) (status int) {
 			return http.StatusBadRequest
 		}
 	}
+}
+
+func (c *Conn) wasDeleted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.deleted
 }
 
 type postTask struct {

@@ -191,6 +191,22 @@ func TestPostBackPressure(t *testing.T) {
 	})
 }
 
+// TestPostBeforeDelete (F-032): what was posted and not read when the connection is deleted was not taken.
+func TestPostBeforeDelete(t *testing.T) {
+	for range 20 { // who is first of several that are woken is chance
+		bubble(t, func(t *testing.T) {
+			b := newRawBench(t, echo, func(o *EndpointOptions) { o.ApplicationMaxBufferSize, o.SendQueueLimit = 1000, 1000 })
+			target := at(b.negotiate().ConnectionToken)
+			b.do(http.MethodGet, target, "")
+			post := b.start(http.MethodPost, target, strings.Repeat("x", 50_000))
+			synctest.Wait()
+			b.do(http.MethodDelete, target, "")
+			<-post.done
+			wantAnswer(t, "POST", post.ResponseRecorder, http.StatusNotFound, "text/plain", "")
+		})
+	}
+}
+
 // TestPostBodyFails: the client breaks off (F-032).
 func TestPostBodyFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -154,19 +154,25 @@ func (t *wsTask) Run() {
 // Data collects a payload. It implements [websocket.Handler].
 func (r *wsRead) Data(p []byte) { r.payload = append(r.payload, p...) }
 
-// Ping asks for a pong. Of several pings only the latest is answered (RFC 6455, section 5.5.3), so that a flood of
-// them costs nothing.
+// Ping asks for a pong. When more pings wait to be answered than there is room for only the latest is (RFC 6455, section
+// 5.5.3), so that a flood of them costs nothing.
 func (r *wsRead) Ping(p []byte) {
 	d := r.d
-	pong := websocket.AppendFrame(make([]byte, 0, 128), websocket.Pong, p)
+	pong := string(websocket.AppendFrame(make([]byte, 0, 128), websocket.Pong, p))
 	d.c.mu.Lock()
-	d.pong = string(pong)
+	if len(d.pong)+len(pong) <= maxPongs {
+		pong = d.pong + pong
+	}
+	d.pong = pong
 	wake := d.c.wakeLocked()
 	d.c.mu.Unlock()
 	if wake != nil {
 		wake.wake()
 	}
 }
+
+// maxPongs bounds the bytes of pongs that wait to be written.
+const maxPongs = 512
 
 // Closed notes that the client wants to end: the answer is always 1000 (F-050).
 func (r *wsRead) Closed(int, string) { r.d.ended, r.d.bye = true, websocket.NormalClosure }

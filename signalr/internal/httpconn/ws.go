@@ -45,7 +45,7 @@ type wsDriver struct {
 	closeSent bool   // it is being written, or was
 	closeOut  bool   // it was written
 	peerDone  bool   // the client has sent its close frame, or broken the rules: nothing of it matters any more
-	pong      string // the frame that answers the latest ping; empty if none is to be sent
+	pong      string // the frames that answer pings; empty if none is to be sent
 }
 
 // link is what a wsDriver needs of a connection. A [net.Conn] has it.

@@ -12,9 +12,9 @@ import (
 )
 
 // IsUpgrade says whether r is a proper opening handshake (RFC 6455, section 4.2.1). A request that only looks like
-// one is an ordinary GET (F-003).
+// one is an ordinary GET (F-003), and so is one with a body.
 func IsUpgrade(r *http.Request) bool {
-	if r.Method != http.MethodGet || r.ProtoMajor != 1 || r.ProtoMinor < 1 ||
+	if r.Method != http.MethodGet || r.ContentLength != 0 || r.ProtoMajor != 1 || r.ProtoMinor < 1 ||
 		!hasToken(r.Header["Connection"], "upgrade") || !hasToken(r.Header["Upgrade"], "websocket") ||
 		r.Header.Get("Sec-WebSocket-Version") != "13" {
 		return false

@@ -54,6 +54,8 @@ func TestIsUpgrade(t *testing.T) {
 		{"long key", set(key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAA"), false},
 		{"key that is not base64", set(key, "dGhlIHNhbXBsZSBub25jZQ=!"), false},
 		{"POST", func(r *http.Request) { r.Method = http.MethodPost }, false},
+		{"a body", func(r *http.Request) { r.ContentLength = 3 }, false},
+		{"a body in chunks", func(r *http.Request) { r.ContentLength = -1 }, false},
 		{"HTTP/1.0", func(r *http.Request) { r.ProtoMinor = 0 }, false},
 		{"HTTP/2", func(r *http.Request) { r.ProtoMajor, r.ProtoMinor = 2, 0 }, false},
 	} {
