@@ -132,9 +132,13 @@ type NotificationService interface {
 	// CatchUp returns the user's notifications above the sequence after, oldest first, at most limit of them. A sequence
 	// that was never given, such as one from before a backup was restored, is a gap.
 	CatchUp(ctx context.Context, userID string, after int64, limit int) (CatchUp, error)
-	// Missed returns notifications of several users, each user's above the sequence that after has for them, that were
-	// stored at a time or later, by user and sequence, at most limit of them.
-	Missed(ctx context.Context, after map[string]int64, since time.Time, limit int) ([]Notification, error)
+	// Missed hands to show what users may have missed since a time: each user's notifications above the sequence that
+	// after has for them that were sent at that time or later, or given up. They come by user and sequence, some at a
+	// time. What is in the outbox is not among them: it is sent from there, and not before show has returned. Only when
+	// the store cannot tell, because somebody else goes on sending, is it shown, and comes twice. Missed fails when show
+	// does, and has a minute. Show must not change what the store holds.
+	Missed(ctx context.Context, after map[string]int64, since time.Time,
+		show func(ctx context.Context, missed []Notification) error) error
 	// InboxState says how the user's inbox stands. A user who does not exist has an empty one.
 	InboxState(ctx context.Context, userID string) (InboxState, error)
 	// UnreadCount counts the user's unread notifications.

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Connections knows the connections of this process to the notification hub, and how far each has been given its
-// user's notifications. The zero value is ready; it is safe for concurrent use.
+// Connections knows the connections of this process to the notification hub, and how far each has for certain been given
+// its user's notifications. The zero value is ready; it is safe for concurrent use.
 type Connections struct {
 	mu    sync.Mutex
 	users map[string]map[string]int64 // by user and connection: the last sequence that it was given
@@ -36,14 +36,12 @@ func (c *Connections) remove(userID, connectionID string) {
 	}
 }
 
-// given notes that connections of a user, all when none is named, have been given all up to a sequence.
-func (c *Connections) given(userID string, sequence int64, connectionIDs ...string) {
+// given notes that a connection of a user has been given all up to a sequence.
+func (c *Connections) given(userID string, sequence int64, connectionID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id, last := range c.users[userID] {
-		if last < sequence && (len(connectionIDs) == 0 || slices.Contains(connectionIDs, id)) {
-			c.users[userID][id] = sequence
-		}
+	if last, ok := c.users[userID][connectionID]; ok && last < sequence {
+		c.users[userID][connectionID] = sequence
 	}
 }
 

@@ -65,10 +65,10 @@ func (d *Events) show(ctx context.Context, e signalbox.Event) error {
 	return nil
 }
 
-// ResendMissed sends to the connections of this process what was stored since a time, the zero time meaning ever, and
-// what they have, as far as this process knows, not been given: such as after the way to the other processes was lost.
-// What a connection has got by another way it may get again, and knows by its sequence or version. It says how many
-// messages it sent, and goes on with the others when one fails.
+// ResendMissed sends to the connections of this process what was sent since a time, the zero time meaning ever, and what
+// they have, as far as this process knows, not been given: such as after the way to the other processes was lost. What is
+// in the outbox is left to it. What a connection has got by another way it may get again, and knows by its sequence or
+// version. It says how many messages it sent, and goes on with the others when one fails.
 func (d *Events) ResendMissed(ctx context.Context, since time.Time) (sent int, err error) {
 	notifications, err := d.Notifications.resend(ctx, since)
 	orders, ordersErr := d.Orders.resend(ctx, since)

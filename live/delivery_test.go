@@ -246,8 +246,12 @@ func TestResendMissed(t *testing.T) {
 	if _, err := s.notifications.SendToUser(t.Context(), "ada", hello); err != nil { // this was sent
 		t.Fatal(err)
 	}
+	if err := s.outbox.settle(); err != nil {
+		t.Fatal(err)
+	}
+	resend(time.Time{}, 1) // whether it has arrived is not known
 	for _, c := range []*client{ada, also} {
-		c.want(helloTo("n2", 2, ""), event("UnreadCountUpdated", 2))
+		c.want(helloTo("n2", 2, ""), event("UnreadCountUpdated", 2), helloTo("n2", 2, ""), event("UnreadCountUpdated", 2))
 	}
 	resend(time.Time{}, 0)
 
@@ -285,6 +289,83 @@ func TestResendMissed(t *testing.T) {
 	if n, err := s.events.ResendMissed(t.Context(), at); n != 0 || !errors.Is(err, errDown) {
 		t.Errorf("ResendMissed = %d, %v, want %v", n, err, errDown)
 	}
+}
+
+// TestResendGoesOnWithTheOthers: a connection that cannot be reached gets nothing behind what it lacks, and keeps nobody
+// else waiting.
+func TestResendGoesOnWithTheOthers(t *testing.T) {
+	s := newSite(t)
+	ada := s.notified("ada", 0)
+	id := wait(t, "ada to be connected", s.connected)
+	also, ben := s.notified("ada", 0), s.notified("ben", 0)
+	s.give("ada", 4)
+	s.give("ben", 1)
+	s.notificationsReachable.cut(id)
+	if n, err := s.events.ResendMissed(t.Context(), time.Time{}); n != 5 || !errors.Is(err, errDown) {
+		t.Errorf("ResendMissed = %d, %v, want 5 and %v", n, err, errDown)
+	}
+	also.want(helloTo("n1", 1, ""), helloTo("n2", 2, ""), helloTo("n3", 3, ""), event("UnreadCountUpdated", 4),
+		helloTo("n4", 4, ""), event("UnreadCountUpdated", 4))
+	ben.want(helloTo("n5", 1, ""), event("UnreadCountUpdated", 1))
+	s.notificationsReachable.cut()
+	if n, err := s.events.ResendMissed(t.Context(), time.Time{}); n != 4 || err != nil {
+		t.Errorf("ResendMissed = %d, %v, want 4: it gets all of them, in order", n, err)
+	}
+	var got []int64
+	for len(got) < 4 {
+		if n, ok := received(t, ada.next()); ok {
+			got = append(got, n)
+		}
+	}
+	if want := []int64{1, 2, 3, 4}; !slices.Equal(got, want) {
+		t.Errorf("it got %v, want %v", got, want)
+	}
+}
+
+// received is the sequence of the notification in a message, if there is one in it.
+func received(t *testing.T, msg string) (sequence int64, ok bool) {
+	t.Helper()
+	var m struct {
+		Target    string
+		Arguments []json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(msg), &m); err != nil {
+		t.Fatalf("got %s: %v", msg, err)
+	}
+	if m.Target != "ReceiveNotification" {
+		return 0, false
+	}
+	var n notificationhub.NotificationMessage
+	if err := json.Unmarshal(m.Arguments[0], &n); err != nil {
+		t.Fatal(err)
+	}
+	return n.Sequence, true
+}
+
+// TestSentIsNotArrived: that a backplane has taken a message does not say that it brings it, and what was sent later may
+// have come. What was missed is found nevertheless.
+func TestSentIsNotArrived(t *testing.T) {
+	s := newSite(t, order)
+	ada, watcher := s.notified("ada", 0), s.watching("ada", "1")
+	s.give("ada", 2)
+	s.notificationsReachable.lose("user:ada")
+	s.ordersReachable.lose("order:1")
+	newer := order
+	newer.Version, newer.Progress = 5, 60
+	s.book.put(newer)
+	events := []signalbox.Event{
+		{UserID: "ada", Position: 1, Notification: &s.inbox.all[1]},
+		{UserID: "ada", Position: 2, Order: &signalbox.OrderUpdate{Before: order, After: newer}},
+	}
+	if n, err := s.events.Deliver(t.Context(), events); n != 2 || err != nil {
+		t.Fatalf("Deliver = %d, %v", n, err)
+	}
+	if n, err := s.events.ResendMissed(t.Context(), at); n != 3 || err != nil {
+		t.Errorf("ResendMissed = %d, %v, want 3", n, err)
+	}
+	ada.want(helloTo("n1", 1, ""), helloTo("n2", 2, ""), event("UnreadCountUpdated", 2))
+	watcher.want(event("OrderStatusUpdated", "1", "Processing", "Packing"), event("OrderProgressUpdated", "1", 60),
+		changed(5, "Processing", 60, "Packing"))
 }
 
 // TestAccessTakenAway takes from a user who is connected what an operator can take.

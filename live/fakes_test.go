@@ -195,22 +195,30 @@ func (f *inbox) CatchUp(ctx context.Context, userID string, after int64, limit i
 	return c, nil
 }
 
-func (f *inbox) Missed(ctx context.Context, after map[string]int64, since time.Time, limit int) ([]signalbox.Notification, error) {
+// Missed shows three at a time.
+func (f *inbox) Missed(
+	ctx context.Context, after map[string]int64, since time.Time, show func(context.Context, []signalbox.Notification) error,
+) error {
 	if err := f.enter(ctx, "Missed"); err != nil {
-		return nil, err
+		return err
 	}
 	defer f.leave("Missed")
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	var list []signalbox.Notification
 	for _, user := range slices.Sorted(maps.Keys(after)) {
 		for _, n := range f.all {
-			if n.UserID == user && n.Sequence > after[user] && !n.CreatedAt.Before(since) && len(list) < limit {
+			if n.UserID == user && n.Sequence > after[user] && !n.CreatedAt.Before(since) {
 				list = append(list, n)
 			}
 		}
 	}
-	return list, nil
+	f.mu.Unlock()
+	for page := range slices.Chunk(list, 3) {
+		if err := show(ctx, page); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *inbox) ConfirmDelivered(ctx context.Context, userID string, ids []string) error {
@@ -509,12 +517,13 @@ func (o *outbox) end() {
 	o.changed.Broadcast()
 }
 
-// outage is a lifetime manager that cannot reach some groups.
+// outage is a lifetime manager that cannot reach some groups, or connections.
 type outage struct {
 	*signalr.MemoryLifetimeManager
 
 	mu     sync.Mutex
 	groups []string
+	lost   []string
 }
 
 // cut makes sends to those groups fail, and to no others.
@@ -524,16 +533,29 @@ func (m *outage) cut(groups ...string) {
 	m.groups = groups
 }
 
+// lose makes sends to those groups, and to no others, succeed and not arrive.
+func (m *outage) lose(groups ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost = groups
+}
+
 // Send implements [signalr.HubLifetimeManager]. Like one that has a network to cross, it heeds its context.
 func (m *outage) Send(ctx context.Context, to signalr.Target, msg *signalr.SerializedMessage) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
-	down := slices.ContainsFunc(to.Names, func(name string) bool { return slices.Contains(m.groups, name) })
+	cut, lost := m.groups, m.lost
 	m.mu.Unlock()
-	if down {
+	hit := func(names []string) bool {
+		return slices.ContainsFunc(to.Names, func(name string) bool { return slices.Contains(names, name) })
+	}
+	switch {
+	case hit(cut):
 		return errDown
+	case hit(lost):
+		return nil
 	}
 	return m.MemoryLifetimeManager.Send(ctx, to, msg)
 }

@@ -96,20 +96,17 @@ func (s *Notifications) to(connectionIDs ...string) notificationhub.Sender {
 	return notificationhub.To(s.hub.Clients().Clients(connectionIDs...))
 }
 
-// show sends a notification to its user's connections.
+// show sends a notification to its user's connections. That it was sent does not say that a backplane has brought it, to
+// this process's connections either: they count as not having been given it.
 func (s *Notifications) show(ctx context.Context, n signalbox.Notification) error {
 	if err := s.user(n.UserID).ReceiveNotification(ctx, s.message(n)); err != nil {
 		return fmt.Errorf("notification %s: %w", n.ID, err)
 	}
-	s.connections.given(n.UserID, n.Sequence)
 	return nil
 }
 
-const (
-	// resendUsers and resendNotifications are how much is read at a time to be sent again.
-	resendUsers         = 100
-	resendNotifications = 500
-)
+// resendUsers is for how many users at a time what they have missed is read.
+const resendUsers = 100
 
 // resend sends to this process's connections the notifications stored since a time that they have not been given.
 func (s *Notifications) resend(ctx context.Context, since time.Time) (sent int, err error) {
@@ -129,35 +126,47 @@ func (s *Notifications) resend(ctx context.Context, since time.Time) (sent int, 
 
 // resendTo is resend for some users, given the sequence after which each may lack something.
 func (s *Notifications) resendTo(ctx context.Context, after map[string]int64, since time.Time) (sent int, err error) {
-	for {
-		missed, err := s.Missed(ctx, after, since, resendNotifications)
-		if err != nil {
-			return sent, err
-		}
-		told := make(map[string]bool)
+	behind := make(map[string]error) // by connection: why it has not been given one, and is given none of those after it
+	var uncounted error
+	err = s.Missed(ctx, after, since, func(ctx context.Context, missed []signalbox.Notification) error {
+		told := make(map[string][]string) // by user: connections, perhaps several times
 		for _, n := range missed {
-			after[n.UserID] = n.Sequence
-			ids := s.connections.lacking(n.UserID, n.Sequence)
-			if len(ids) == 0 {
-				continue // They have got it, or gone, meanwhile.
-			}
-			if err := s.to(ids...).ReceiveNotification(ctx, s.message(n)); err != nil {
-				return sent, fmt.Errorf("notification %s: %w", n.ID, err)
-			}
-			s.connections.given(n.UserID, n.Sequence, ids...)
-			told[n.UserID] = true
-			sent++
-		}
-		for user := range told {
-			ids, _ := s.connections.UserConnections(ctx, user) // It never fails.
-			if err := s.sendCount(ctx, user, s.to(ids...)); err != nil {
-				return sent, err
+			// Nobody lacks it who has got it, or gone, meanwhile.
+			reached := s.resendOne(ctx, n, s.connections.lacking(n.UserID, n.Sequence), behind)
+			if len(reached) > 0 {
+				told[n.UserID] = append(told[n.UserID], reached...)
+				sent++
 			}
 		}
-		if len(missed) < resendNotifications {
-			return sent, nil
+		for user, ids := range told {
+			if err := s.sendCount(ctx, user, s.to(slices.Compact(slices.Sorted(slices.Values(ids)))...)); err != nil {
+				uncounted = err
+			}
 		}
+		return ctx.Err()
+	})
+	err = errors.Join(err, uncounted)
+	for _, cause := range behind {
+		return sent, errors.Join(err, fmt.Errorf("%d connections, one of them: %w", len(behind), cause))
 	}
+	return sent, err
+}
+
+// resendOne sends a notification to connections of this process but for those that are behind, and returns those that it
+// has reached. Each is sent it by itself: that goes no way through a backplane, on which what comes next could be faster.
+func (s *Notifications) resendOne(ctx context.Context, n signalbox.Notification, ids []string, behind map[string]error) (reached []string) {
+	for _, id := range ids {
+		if behind[id] != nil {
+			continue
+		}
+		if err := s.to(id).ReceiveNotification(ctx, s.message(n)); err != nil {
+			behind[id] = fmt.Errorf("notification %s: %w", n.ID, err)
+			continue
+		}
+		s.connections.given(n.UserID, n.Sequence, id)
+		reached = append(reached, id)
+	}
+	return reached
 }
 
 // message is a notification as clients get it. Data that were stored before they were checked as they are now, and that

@@ -87,13 +87,10 @@ func NewOrders(store signalbox.OrderService, hub signalr.HubContext) *Orders {
 	return &Orders{OrderService: store, hub: hub}
 }
 
-// show sends what has changed to everybody who watches the order.
+// show sends what has changed to everybody who watches the order. As with notifications, that does not say that it has
+// arrived.
 func (s *Orders) show(ctx context.Context, before, after signalbox.Order) error {
-	if err := showTo(ctx, orderhub.To(s.hub.Clients().Group(orderGroup(after.ID))), before, after); err != nil {
-		return err
-	}
-	s.watchers.given(after.ID, after.Version)
-	return nil
+	return showTo(ctx, orderhub.To(s.hub.Clients().Group(orderGroup(after.ID))), before, after)
 }
 
 // end has a user's connections end, wherever they are, because an order is not the user's any more. They come back and are

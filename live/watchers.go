@@ -50,12 +50,12 @@ func (w *watchers) gone(connectionID string) {
 	}
 }
 
-// given notes that connections, all when none is named, have been given a version of an order.
+// given notes that connections have been given a version of an order.
 func (w *watchers) given(orderID string, version int64, connectionIDs ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id, one := range w.orders[orderID] {
-		if one.version < version && (len(connectionIDs) == 0 || slices.Contains(connectionIDs, id)) {
+		if one.version < version && slices.Contains(connectionIDs, id) {
 			one.version = version
 			w.orders[orderID][id] = one
 		}

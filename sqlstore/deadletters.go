@@ -77,6 +77,22 @@ func (s *Store) ReplayDeadLetters(ctx context.Context, ids ...string) (n int, er
 	return n, nil
 }
 
+// ReviveDeadLetters puts the events that were given up since a time back into the outbox, such as when what they failed for
+// is over. It returns how many there were. Several processes may do so at once.
+func (s *Store) ReviveDeadLetters(ctx context.Context, since time.Time) (n int, err error) {
+	err = s.inTx(ctx, func(tx *tx) error {
+		n, err = putBack(ctx, tx, `died_at >= $1`, since.UnixMicro())
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("reviving dead letters: %w", err)
+	}
+	if n > 0 {
+		s.signal()
+	}
+	return n, nil
+}
+
 // putBack moves the dead letters that where names into the outbox, where their positions make them the first, and
 // begins to count their users' attempts anew.
 func putBack(ctx context.Context, tx *tx, where string, args ...any) (int, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"signalbox"
@@ -69,34 +68,6 @@ func (s *Store) CatchUp(ctx context.Context, userID string, after int64, limit i
 	}
 	c.Gap = after+1 < c.Inbox.FirstSequence || after > c.Inbox.LastSequence
 	return c, nil
-}
-
-// Missed implements [signalbox.NotificationService].
-func (s *Store) Missed(ctx context.Context, after map[string]int64, since time.Time, limit int) ([]signalbox.Notification, error) {
-	if len(after) == 0 {
-		return nil, nil
-	}
-	var from int64
-	if !since.IsZero() {
-		from = since.UnixMicro()
-	}
-	args := []any{from, max(limit, 0)}
-	var wanted strings.Builder
-	for user, sequence := range after {
-		if len(args) > 2 {
-			wanted.WriteString(`, `)
-		}
-		args = append(args, user, sequence)
-		fmt.Fprintf(&wanted, `(CAST($%d AS TEXT), CAST($%d AS BIGINT))`, len(args)-1, len(args))
-	}
-	list, err := collect(ctx, s.read, scanNotification, `
-		WITH wanted (wanted_user, after) AS (VALUES `+wanted.String()+`)
-		SELECT `+notificationColumns+` FROM wanted JOIN notifications ON user_id = wanted_user AND sequence > after
-		WHERE created_at >= $1 ORDER BY user_id, sequence LIMIT $2`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading what users have missed: %w", err)
-	}
-	return list, nil
 }
 
 // InboxState implements [signalbox.NotificationService].

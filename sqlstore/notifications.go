@@ -95,6 +95,9 @@ func (s *Store) publish(ctx context.Context, tx *tx, p signalbox.Publication) ([
 	}
 	var list []signalbox.Notification
 	for _, user := range users {
+		if unknown[user] && p.Topic != "" {
+			continue // A subscriber who was removed while this waited.
+		}
 		if unknown[user] {
 			return nil, &signalbox.InvalidError{Field: "users", Reason: fmt.Sprintf("must exist: there is no user %q", user)}
 		}

@@ -254,24 +254,24 @@ func (s *Store) AnnounceOrder(ctx context.Context, o signalbox.Order, m signalbo
 		n, ok = signalbox.Notification{}, false
 		// Versions that only move the progress share a status. What is announced is the version that brought it, so that
 		// two workers who saw the order at different progress do not announce it twice.
-		var owner string
 		var statusVersion int64
-		err := tx.QueryRowContext(ctx, `
-			SELECT o.owner_id, e.status_version FROM order_events e JOIN orders o ON o.id = e.order_id
-			WHERE e.order_id = $1 AND e.version = $2`, o.ID, o.Version).Scan(&owner, &statusVersion)
+		err := tx.QueryRowContext(ctx, `SELECT status_version FROM order_events WHERE order_id = $1 AND version = $2`,
+			o.ID, o.Version).Scan(&statusVersion)
 		if errors.Is(err, sql.ErrNoRows) {
 			return signalbox.ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
-		result, err := tx.ExecContext(ctx, `UPDATE orders SET announced_version = $1 WHERE id = $2 AND announced_version < $3`,
-			statusVersion, o.ID, statusVersion)
-		if err != nil {
-			return err
+		// Whose it is must be asked of the row that is locked: it may just have been given to somebody else.
+		var owner string
+		err = tx.QueryRowContext(ctx, `
+			UPDATE orders SET announced_version = $1 WHERE id = $2 AND announced_version < $3 RETURNING owner_id`,
+			statusVersion, o.ID, statusVersion).Scan(&owner)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
 		}
-		rows, err := result.RowsAffected()
-		if err != nil || rows == 0 {
+		if err != nil {
 			return err
 		}
 		ok = true

@@ -231,7 +231,13 @@ func (p pending) failures(result signalbox.Delivery) int {
 
 // RetryOutbox implements [signalbox.Outbox].
 func (s *Store) RetryOutbox(ctx context.Context) error {
-	if _, err := s.write.ExecContext(ctx, `UPDATE outbox_users SET due_at = 0 WHERE due_at > $1`, now().UnixMicro()); err != nil {
+	err := s.inTx(ctx, func(tx *tx) error {
+		// Rows are locked in one order: all processes do this at once when what they have in common is back.
+		_, err := tx.ExecContext(ctx, `UPDATE outbox_users SET due_at = 0 WHERE user_id IN (
+			SELECT user_id FROM outbox_users WHERE due_at > $1 ORDER BY user_id`+s.dialect.forUpdate()+`)`, now().UnixMicro())
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("making the outbox due: %w", err)
 	}
 	s.signal()

@@ -3,7 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
-	"sync"
+	"fmt"
 
 	sqlitedriver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -17,22 +17,31 @@ const publishingFile = databaseFile + ".outbox.lock"
 type publishingLock struct {
 	// path is the file; with PostgreSQL, where rows are locked instead, it is empty.
 	path string
+	// turn has one place, which is taken while a round is under way, and guards unlock.
+	turn   chan struct{}
+	unlock func() // ends the lock on the file; nil while this store has none
+}
 
-	mu     sync.Mutex // held while a round is under way
-	unlock func()     // ends the lock on the file; nil while this store has none
+func newPublishingLock(path string) publishingLock {
+	return publishingLock{path: path, turn: make(chan struct{}, 1)}
 }
 
 // acquire says whether this store may do a round now, until release is called. Once it may it goes on being the one,
-// until the store is closed. One round at a time is done in a store on SQLite.
+// until the store is closed. One round at a time is done in a store on SQLite; whose turn it is not waits until ctx ends.
 func (l *publishingLock) acquire(ctx context.Context) (release func(), ok bool, err error) {
 	if l.path == "" {
 		return func() {}, true, nil
 	}
-	l.mu.Lock()
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false, fmt.Errorf("waiting for a round to end: %w", context.Cause(ctx))
+	}
 	if l.unlock == nil {
-		unlock, err := lockFile(ctx, l.path, 0)
+		// The lock must outlive ctx: it would end with it unnoticed, and another process would send at the same time.
+		unlock, err := lockFile(context.WithoutCancel(ctx), l.path, 0)
 		if err != nil {
-			l.mu.Unlock()
+			<-l.turn
 			if isBusy(err) {
 				return nil, false, nil
 			}
@@ -40,13 +49,16 @@ func (l *publishingLock) acquire(ctx context.Context) (release func(), ok bool, 
 		}
 		l.unlock = unlock
 	}
-	return l.mu.Unlock, true, nil
+	return func() { <-l.turn }, true, nil
 }
 
-// release lets another process send.
+// release waits for a round that is under way, and lets another process send.
 func (l *publishingLock) release() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if l.path == "" {
+		return
+	}
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	if l.unlock != nil {
 		l.unlock()
 		l.unlock = nil

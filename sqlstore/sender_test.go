@@ -5,6 +5,7 @@ package sqlstore_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -210,4 +211,72 @@ func TestSendersTakeTurns(t *testing.T) {
 			t.Errorf("left were %q", left)
 		}
 	})
+}
+
+// TestSenderOutlivesItsContext: with SQLite who sends does so for all others until its store is closed, also when the
+// context of the round that began it has ended.
+func TestSenderOutlivesItsContext(t *testing.T) {
+	o := sqlstore.Options{Dir: t.TempDir()}
+	first, second := open(t, o), open(t, o)
+	if _, err := first.CreateUser(t.Context(), "ada", "password"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := first.DeliverPending(ctx, nil); err != nil { // there is nothing to send
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := first.Notify(t.Context(), []string{"ada"}, signalbox.NotificationMessage{Title: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	inside := false
+	_, err := first.DeliverPending(t.Context(), func(_ context.Context, batch []signalbox.PendingEvents) []signalbox.Delivery {
+		inside = true
+		for range 20 { // the end of a context takes effect in the background
+			_, err := second.DeliverPending(t.Context(), func(_ context.Context, batch []signalbox.PendingEvents) []signalbox.Delivery {
+				t.Error("both send at once")
+				return make([]signalbox.Delivery, len(batch))
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		return []signalbox.Delivery{{Sent: 1}}
+	})
+	if err != nil || !inside {
+		t.Errorf("DeliverPending: %v, sent %t", err, inside)
+	}
+}
+
+// TestRoundWaitsNoLongerThanItsContext: with SQLite rounds of a store take turns, and whoever has to wait may give up.
+func TestRoundWaitsNoLongerThanItsContext(t *testing.T) {
+	s := open(t, sqlstore.Options{Dir: t.TempDir()})
+	if _, err := s.CreateUser(t.Context(), "ada", "password"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Notify(t.Context(), []string{"ada"}, signalbox.NotificationMessage{Title: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.DeliverPending(t.Context(), func(context.Context, []signalbox.PendingEvents) []signalbox.Delivery {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.DeliverPending(ctx, nil)
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the round that has to wait ends with %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the round that has to wait does not heed its context")
+		}
+		return []signalbox.Delivery{{Sent: 1}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

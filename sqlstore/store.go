@@ -93,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("preparing statements: %w", err), s.read.Close(), s.write.Close())
 	}
 	s.writer = startWriter(s)
-	s.publishing.path = filepath.Join(o.Dir, publishingFile)
+	s.publishing = newPublishingLock(filepath.Join(o.Dir, publishingFile))
 	return s, nil
 }
 

@@ -49,7 +49,12 @@ func (s *Store) inTx(ctx context.Context, do func(tx *tx) error) error {
 }
 
 func (s *Store) tryTx(ctx context.Context, do func(tx *tx) error) error {
-	begun, err := s.write.BeginTx(ctx, nil)
+	var o *sql.TxOptions
+	if s.dialect == postgres {
+		// Whatever the server's default is: who has waited for a lock must see what the one before has stored.
+		o = &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	}
+	begun, err := s.write.BeginTx(ctx, o)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"signalbox"
 	"signalbox/signalr"
 	"signalbox/signalr/redisbackplane"
 	"signalbox/telemetry"
@@ -87,7 +88,9 @@ type backplanes struct {
 	hubs  []backplane
 	links []telemetry.RedisLink // of hubs
 	back  chan struct{}         // has one place: Redis is back
-	lost  atomic.Int64          // when it was first found to be away, in nanoseconds since 1970; 0 when that is made good
+	lost  atomic.Int64          // since when it is away, in nanoseconds since 1970; 0 when that is made good
+	// making says that what was missed is being sent.
+	making atomic.Bool
 }
 
 // backplane is what is needed of a [redisbackplane.Backplane].
@@ -133,7 +136,9 @@ func (p *backplanes) changed(c redisbackplane.StateChange) {
 	switch {
 	case c.To == redisbackplane.Disconnected:
 		p.lost.CompareAndSwap(0, time.Now().UnixNano())
-	case c.From == redisbackplane.Disconnected && c.To == redisbackplane.Connected:
+	case c.To == redisbackplane.Connected:
+		// Connections are welcome before Redis was reached for the first time, and miss what others send till then.
+		p.lost.CompareAndSwap(0, time.Now().UnixNano())
 		select {
 		case p.back <- struct{}{}:
 		default:
@@ -144,6 +149,28 @@ func (p *backplanes) changed(c redisbackplane.StateChange) {
 // away says whether messages reach the connections of this server alone.
 func (p *backplanes) away() bool {
 	return slices.ContainsFunc(p.hubs, func(b backplane) bool { return !b.Healthy() })
+}
+
+// behind says whether Redis is back, and what was missed has yet to be sent.
+func (p *backplanes) behind() bool {
+	return !p.away() && (p.lost.Load() != 0 || p.making.Load())
+}
+
+// patientOutbox is an outbox that sends nothing while this server's connections are behind: what is in it comes after what
+// they have missed, and would be sent to them twice.
+type patientOutbox struct {
+	signalbox.Outbox
+	farm *backplanes
+}
+
+// DeliverPending implements [signalbox.Outbox].
+func (o patientOutbox) DeliverPending(
+	ctx context.Context, deliver func(context.Context, []signalbox.PendingEvents) []signalbox.Delivery,
+) (signalbox.OutboxRound, error) {
+	if o.farm.behind() {
+		return signalbox.OutboxRound{Busy: true}, nil
+	}
+	return o.Outbox.DeliverPending(ctx, deliver)
 }
 
 // degraded says what does not work for the whole farm, or nothing.
@@ -175,12 +202,16 @@ func (p *backplanes) Run(ctx context.Context, resend func(ctx context.Context, s
 		if p.away() {
 			continue // the hub that comes back last says so, too
 		}
+		p.making.Store(true) // before lost is 0: there is no moment between
 		lost := p.lost.Swap(0)
 		if lost == 0 {
+			p.making.Store(false)
 			continue // made good already, when another hub was back
 		}
 		since := time.Unix(0, lost).Add(-resendBehind)
-		if err := resend(ctx, since); err != nil && ctx.Err() == nil {
+		err := resend(ctx, since)
+		p.making.Store(false)
+		if err != nil && ctx.Err() == nil {
 			// Clients still find out what they miss, when they connect anew or see a gap.
 			log.Error("showing what was missed while Redis was away failed", "error", err)
 		}

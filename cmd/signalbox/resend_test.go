@@ -33,6 +33,11 @@ func (b *fakeBackplane) comes() {
 	b.farm.changed(redisbackplane.StateChange{From: redisbackplane.Disconnected, To: redisbackplane.Connected})
 }
 
+// begins reaches Redis for the first time.
+func (b *fakeBackplane) begins() {
+	b.farm.changed(redisbackplane.StateChange{From: redisbackplane.Connecting, To: redisbackplane.Connected})
+}
+
 // TestOutagesAreMadeGoodOnce: however many hubs notice that Redis was away, what was missed is sent again once, when
 // the last of them is back, and from when the first of them lost it.
 func TestOutagesAreMadeGoodOnce(t *testing.T) {
@@ -68,6 +73,9 @@ func TestOutagesAreMadeGoodOnce(t *testing.T) {
 			{120, func(_, o *fakeBackplane) { o.comes() }},
 			{140, func(n, _ *fakeBackplane) { n.comes() }},
 		}, want: []resending{{140, 100}}},
+		"connections came before it was reached for the first time": {events: []at{
+			{7, func(n, _ *fakeBackplane) { n.begins() }},
+		}, want: []resending{{7, 7}}},
 		"two outages": {events: []at{
 			{100, func(n, o *fakeBackplane) { n.goes(); o.goes() }},
 			{110, func(n, o *fakeBackplane) { n.comes(); o.comes() }},
@@ -92,6 +100,9 @@ func TestOutagesAreMadeGoodOnce(t *testing.T) {
 				ended := make(chan error)
 				go func() {
 					ended <- farm.Run(ctx, func(_ context.Context, since time.Time) error {
+						if !farm.behind() {
+							t.Error("events are sent though something was missed before them")
+						}
 						got = append(got, resending{
 							at:    int(time.Since(began).Seconds()),
 							since: int(since.Add(resendBehind).Sub(began).Seconds()),
@@ -105,8 +116,14 @@ func TestOutagesAreMadeGoodOnce(t *testing.T) {
 				for _, e := range row.events {
 					time.Sleep(time.Until(began.Add(time.Duration(e.second) * time.Second)))
 					e.do(notifications, orders)
+					if back := !farm.away() && farm.lost.Load() != 0; back && !farm.behind() {
+						t.Error("events are sent though something was missed")
+					}
 				}
 				time.Sleep(time.Hour)
+				if farm.behind() {
+					t.Error("events are held back for ever")
+				}
 				cancel()
 				if err := <-ended; err != nil {
 					t.Error(err)

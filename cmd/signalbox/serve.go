@@ -168,11 +168,11 @@ type application struct {
 // resend makes good what connections to this process may have missed since a time, such as while a backplane was away:
 // it is to be called when the backplane is back, with a time somewhat before the one at which it was found to be gone.
 func (a *application) resend(ctx context.Context, since time.Time) error {
-	if err := a.store.RetryOutbox(ctx); err != nil {
-		return err
-	}
-	_, err := a.events.ResendMissed(ctx, since)
-	return err
+	// What was given up meanwhile was so because the others could not be reached: that roles or sessions are over, too.
+	_, reviveErr := a.store.ReviveDeadLetters(ctx, since)
+	_, resendErr := a.events.ResendMissed(ctx, since)
+	// After that: what is in the outbox is newer, mostly.
+	return errors.Join(reviveErr, resendErr, a.store.RetryOutbox(ctx))
 }
 
 // assemble wires the parts: the one place that knows them all.
@@ -246,7 +246,7 @@ func (c *serveCmd) assemble(store *sqlstore.Store, topics signalbox.Topics, pres
 	return &application{
 		handler: health.around(connections.FoldPaths(pages.Handler(hubs))), probes: health, connections: connections,
 		orders: orders, store: store, events: events,
-		publisher: &worker.Publisher{Outbox: store, Live: events, Log: log},
+		publisher: &worker.Publisher{Outbox: patientOutbox{store, farm}, Live: events, Log: log},
 	}, nil
 }
 

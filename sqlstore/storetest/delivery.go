@@ -122,41 +122,6 @@ var deliveryTests = []test{
 			t.Errorf("%d removed without a limit", n)
 		}
 	}},
-	{"several users' missed notifications are found at once", func(t *testing.T, s Store) {
-		for _, user := range []string{"ada", "grace", "joan"} {
-			createUser(t, s, user)
-			notify(t, s, user, 3)
-		}
-		late := notify(t, s, "ada", 1)[0].CreatedAt
-		find := func(after map[string]int64, since time.Time, limit int) string {
-			t.Helper()
-			list, err := s.Missed(t.Context(), after, since, limit)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text := ""
-			for _, n := range list {
-				text += fmt.Sprintf("%s %d ", n.UserID, n.Sequence)
-			}
-			return text
-		}
-		after := map[string]int64{"ada": 2, "grace": 0, "nobody": 0}
-		for _, test := range []struct {
-			after map[string]int64
-			since time.Time
-			limit int
-			want  string
-		}{
-			{after, time.Time{}, 100, "ada 3 ada 4 grace 1 grace 2 grace 3 "},
-			{after, time.Time{}, 3, "ada 3 ada 4 grace 1 "},
-			{after, late, 100, "ada 4 "},
-			{nil, time.Time{}, 100, ""},
-		} {
-			if got := find(test.after, test.since, test.limit); got != test.want {
-				t.Errorf("Missed(%v, %v, %d) = %s, want %s", test.after, test.since, test.limit, got, test.want)
-			}
-		}
-	}},
 	{"a receipt says what has become of a notification", func(t *testing.T, s Store) {
 		ctx := t.Context()
 		createUser(t, s, "ada")

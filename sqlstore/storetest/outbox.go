@@ -232,6 +232,31 @@ var outboxTests = []test{
 			t.Errorf("OutboxState = %+v, %v, want nothing", state, err)
 		}
 	}},
+	{"what was given up since a time is sent after all", func(t *testing.T, s Store) {
+		ctx := t.Context()
+		createUser(t, s, "ada")
+		giveUp := func(signalbox.PendingEvents) signalbox.Delivery {
+			return signalbox.Delivery{Err: errDead, GiveUp: true}
+		}
+		notify(t, s, "ada", 1)
+		deliver(t, s, giveUp)
+		letters, err := s.DeadLetters(ctx, 1)
+		if err != nil || len(letters) != 1 {
+			t.Fatalf("DeadLetters = %+v, %v", letters, err)
+		}
+		after := letters[0].DiedAt.Add(time.Microsecond)
+		time.Sleep(2 * time.Millisecond) // the store counts microseconds
+		notify(t, s, "ada", 1)
+		deliver(t, s, giveUp)
+		if n, err := s.ReviveDeadLetters(ctx, after); err != nil || n != 1 {
+			t.Errorf("ReviveDeadLetters = %d, %v, want the second", n, err)
+		}
+		wantEvents(t, s, map[string][]string{"ada": {"notification 2"}})
+		if n, err := s.ReviveDeadLetters(ctx, time.Time{}); err != nil || n != 1 {
+			t.Errorf("ReviveDeadLetters = %d, %v, want the first", n, err)
+		}
+		wantEvents(t, s, map[string][]string{"ada": {"notification 1"}})
+	}},
 	{"what was sent is noted though the sender is stopped", func(t *testing.T, s Store) {
 		createUser(t, s, "ada")
 		notify(t, s, "ada", 2)

@@ -22,6 +22,7 @@ type Store interface {
 	signalbox.Outbox
 	signalbox.Administration
 	RemoveOldNotifications(ctx context.Context, before time.Time, keep int) (removed int64, err error)
+	ReviveDeadLetters(ctx context.Context, since time.Time) (n int, err error)
 	DeleteExpiredKeys(ctx context.Context) (int64, error)
 }
 
@@ -52,6 +53,7 @@ func Run(t *testing.T, open func(t testing.TB) Store) {
 		{"Access", accessTests},
 		{"Outbox", outboxTests},
 		{"Delivery", deliveryTests},
+		{"Missed", missedTests},
 	}
 	for _, group := range groups {
 		t.Run(group.name, func(t *testing.T) {

@@ -208,7 +208,17 @@ func (s *Services) CatchUp(_ context.Context, userID string, after int64, limit 
 }
 
 // Missed implements [signalbox.NotificationService].
-func (s *Services) Missed(_ context.Context, after map[string]int64, since time.Time, limit int) ([]signalbox.Notification, error) {
+func (s *Services) Missed(
+	ctx context.Context, after map[string]int64, since time.Time, show func(context.Context, []signalbox.Notification) error,
+) error {
+	list, err := s.missed(after, since)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return show(ctx, list)
+}
+
+func (s *Services) missed(after map[string]int64, since time.Time) ([]signalbox.Notification, error) {
 	defer s.mu.Unlock()
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -216,7 +226,7 @@ func (s *Services) Missed(_ context.Context, after map[string]int64, since time.
 	var list []signalbox.Notification
 	for _, user := range slices.Sorted(maps.Keys(after)) {
 		for _, n := range s.notifications[user] {
-			if n.Sequence > after[user] && !n.CreatedAt.Before(since) && len(list) < limit {
+			if n.Sequence > after[user] && !n.CreatedAt.Before(since) {
 				list = append(list, n)
 			}
 		}
