@@ -131,7 +131,7 @@ func knownDifferences() []known {
 			},
 		},
 		{
-			name: "a target that is given twice", row: "a target that is given twice",
+			name: "a target that is given twice", row: "a target or arguments given twice",
 			excuses: func(s *script, _ []wire.Step, d *difference) bool {
 				const none = "Method does not exist."
 				return s.family == "malformed" && strings.Count(lastRecord(s), `"target"`) > 1 &&
