@@ -92,12 +92,15 @@ func (d *wsDriver) watchAgain() {
 func (d *wsDriver) readHot() {
 	defer d.c.mgr.workers.leave()
 	from, done, err := d.waiter()
-	if err == nil {
-		err = os.ErrDeadlineExceeded
-		if !d.hot.cold() { // else the watch has woken nobody
-			err = d.readAll(from, nil)
-		}
+	switch {
+	case err == nil && !d.hot.cold():
+		err = d.readAll(from, nil)
 		done()
+	case err == nil: // the watch has woken nobody
+		done()
+		err = os.ErrDeadlineExceeded
+	case !errors.Is(err, net.ErrClosed): // there are no descriptors left: it is read as others are
+		err = os.ErrDeadlineExceeded
 	}
 	switch {
 	case err == nil: // somebody else reads, or nobody any more
